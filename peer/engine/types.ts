@@ -1,0 +1,141 @@
+/**
+ * The engine's face towards the host daemon and the seeder: what they may ask of it, and nothing more.
+ * The engine is made by openEngine() in engine.ts; everything here is implemented there.
+ */
+import type { KeyObject } from "node:crypto";
+import type { EventEmitter } from "node:events";
+import type { Geometry } from "../../torrents/geometry.ts";
+import type { InfoHash, PeerId } from "../../torrents/ids.ts";
+
+/** Where verified bytes came from. `cache` is what the store held before this run began. */
+export type ByteSource = "origin" | "seeder" | "peers" | "cache";
+export type BytesFrom = Readonly<Record<ByteSource, number>>;
+
+export interface EngineOptions {
+  /** Address of the peer port; port 0 takes any free one. */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** `seeder` reveals new pieces to few peers and never dials out; `peer` does all that a peer does. */
+  readonly role: "peer" | "seeder";
+  readonly peerId: PeerId;
+  /** Bytes per second over all torrents; 0 is unlimited. Changeable later by setLimits(). */
+  readonly uploadBytesPerSecond: number;
+  readonly downloadBytesPerSecond: number;
+  /** Most memory for piece buffers (downloads in progress, hashing, upload cache). Default 64 MiB. */
+  readonly bufferBytes?: number;
+}
+
+/** What a torrent is known by when it is added. At least one info dict, or a live key, must be there. */
+export interface TorrentSpec {
+  /** Folder of the torrent's files (data, journal); made when absent. Resumes what it holds. */
+  readonly directory: string;
+  readonly name: string;
+  readonly geometry: Geometry;
+  /** Bencoded info dicts. The info hashes follow from them. */
+  readonly liveInfo?: Buffer;
+  readonly infoV1?: Buffer;
+  readonly infoV2?: Buffer;
+  /** 32 bytes a piece; with infoV2 and more than one piece. */
+  readonly pieceLayer?: Buffer;
+  /** Signature of `final`, where the torrent is already final. */
+  readonly finalSignature?: Buffer;
+  /** Only at a seeder: delivered pieces become truth, are signed with this key, and make the final torrents. */
+  readonly signer?: KeyObject;
+  /** Bytes per second of this torrent; 0 or absent is unlimited. */
+  readonly downloadBytesPerSecond?: number;
+}
+
+export interface TorrentStats {
+  readonly from: BytesFrom;
+  readonly piecesHave: number;
+  readonly pieceCount: number;
+  readonly bytesHave: number;
+  readonly uploadedBytes: number;
+  readonly downloadBytesPerSecond: number;
+  readonly uploadBytesPerSecond: number;
+  readonly connections: number;
+  /** Connected peers that hold every piece. */
+  readonly seeds: number;
+  readonly bannedPeers: number;
+}
+
+/** A contiguous run of missing pieces that the caller has taken over; nobody else fetches them until released. */
+export interface Claim {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** A piece buffer of the engine's bounded pool. Fill `bytes`, then deliver or release it, exactly once. */
+export interface PieceBuffer {
+  readonly index: number;
+  readonly bytes: Buffer;
+  release(): void;
+}
+
+export type Delivery =
+  | { readonly kind: "stored" } // verified (or made truth, at a seeder), on disk, announced
+  | { readonly kind: "unverified" } // on disk, no record to check against yet: kept to ourselves until one comes
+  | { readonly kind: "mismatch" } // the bytes are not those of the torrent; dropped
+  | { readonly kind: "duplicate" }; // somebody else brought the piece meanwhile
+
+export interface TorrentEvents {
+  /** A piece is stored and may be read. */
+  piece: [index: number];
+  /** Every piece is stored. */
+  complete: [];
+  /** The final torrents became known (live torrents only; at once where they were given). */
+  final: [];
+  /** A disk error that stopped this torrent. */
+  failed: [error: Error];
+  /** A peer was banned: address and reason. */
+  banned: [peer: { host: string; port: number; reason: string }];
+}
+
+/** One torrent in the engine. */
+export interface Torrent extends EventEmitter<TorrentEvents> {
+  readonly name: string;
+  readonly geometry: Geometry;
+  /** The live info hash where there is one, else v2, else v1. Names the torrent. */
+  readonly infoHash: InfoHash;
+  /** All hashes that it answers to, in the order live, v1, v2. */
+  readonly infoHashes: { readonly live?: InfoHash; readonly v1?: InfoHash; readonly v2?: InfoHash };
+  readonly infoV1: Buffer | undefined;
+  readonly infoV2: Buffer | undefined;
+  readonly pieceLayer: Buffer | undefined;
+  readonly finalSignature: Buffer | undefined;
+  readonly liveInfo: Buffer | undefined;
+  /** The file with the content; whole only when `complete`. */
+  readonly dataPath: string;
+  readonly complete: boolean;
+  readonly stats: TorrentStats;
+  has(index: number): boolean;
+  /** Dial these peers (known and banned ones are skipped). `infoHash`: in whose swarm they are; default: this torrent's own. */
+  addPeers(peers: readonly { host: string; port: number; seeder?: boolean }[], infoHash?: InfoHash): void;
+  /** Begin, or stop, to ask peers for pieces; serving goes on either way. */
+  download(on: boolean): void;
+  setDownloadLimit(bytesPerSecond: number): void;
+  /** Streaming: pieces from this index on are wanted in order, within a window. undefined: rarest first. */
+  setCursor(index: number | undefined): void;
+  /** Take over missing pieces that nobody is bringing, at most `maxPieces` in a row, lowest first. undefined: none. */
+  claimMissing(maxPieces: number): Claim | undefined;
+  /** Give back a claimed piece that was not delivered. */
+  unclaim(index: number): void;
+  /** Wait for a buffer for this piece (bounded pool: this is the backpressure). */
+  acquire(index: number, options: { signal: AbortSignal }): Promise<PieceBuffer>;
+  /** Hand over a filled buffer; verified, written, counted under `source`. Always releases the buffer and the claim. */
+  deliver(buffer: PieceBuffer, source: "origin"): Promise<Delivery>;
+  /** Bytes of a stored piece (start and length inside the piece); for streaming and inline answers. */
+  read(index: number, range?: { start: number; lengthBytes: number }): Promise<Buffer>;
+}
+
+/** The engine: one peer port, many torrents. `await using` closes it: connections ended, journals flushed. */
+export interface Engine extends AsyncDisposable {
+  readonly address: { readonly host: string; readonly port: number };
+  readonly peerId: PeerId;
+  readonly torrents: ReadonlyMap<InfoHash, Torrent>;
+  /** Opens or resumes. Rejects with SkimmerError `disk_full` before anything is written where there is no room. */
+  add(spec: TorrentSpec): Promise<Torrent>;
+  find(infoHash: InfoHash): Torrent | undefined;
+  /** Ends its connections and closes its files; they stay on disk. */
+  remove(torrent: Torrent): Promise<void>;
+  setLimits(limits: { uploadBytesPerSecond?: number; downloadBytesPerSecond?: number }): void;
+}

@@ -1,0 +1,48 @@
+/**
+ * How a file is cut into pieces and blocks: pure arithmetic on lengths, nothing else.
+ * Invariant: the piece lengths of all indices sum to `lengthBytes`; an empty file has no piece.
+ */
+
+/** The unit of hashing (BEP 52 leaf) and of requests with standard clients. */
+export const BLOCK_BYTES = 16384;
+export const MIN_PIECE_BYTES = 256 * 1024;
+export const MAX_PIECE_BYTES = 16 * 1024 * 1024;
+/** Above this a file is refused: 2^53 would lose exactness long before, and no index may pass 2^31. */
+export const MAX_PIECE_COUNT = 4_000_000;
+
+const PREFERRED_PIECE_COUNT = 400;
+
+export interface Geometry {
+  readonly lengthBytes: number;
+  readonly pieceLengthBytes: number;
+  readonly pieceCount: number;
+}
+
+/** The geometry of a file; `pieceLengthBytes` must be positive. */
+export function geometryOf(file: { lengthBytes: number; pieceLengthBytes: number }): Geometry {
+  const pieceCount = Math.ceil(file.lengthBytes / file.pieceLengthBytes);
+  return { lengthBytes: file.lengthBytes, pieceLengthBytes: file.pieceLengthBytes, pieceCount };
+}
+
+/** Bytes in the piece: the piece length, or the rest for the last one. */
+export function pieceLengthAt(geometry: Geometry, index: number): number {
+  if (index < geometry.pieceCount - 1) return geometry.pieceLengthBytes;
+  return geometry.lengthBytes - index * geometry.pieceLengthBytes;
+}
+
+/** Byte offset of the piece in the file. */
+export function pieceOffset(geometry: Geometry, index: number): number {
+  return index * geometry.pieceLengthBytes;
+}
+
+/**
+ * The power of two, 256 KiB to 16 MiB, that cuts the file into about 200–800 pieces:
+ * a peer can pass a piece on only once it is whole, so smaller pieces mean less delay per hop.
+ */
+export function choosePieceLength(lengthBytes: number): number {
+  let pieceLengthBytes = MIN_PIECE_BYTES;
+  while (pieceLengthBytes < MAX_PIECE_BYTES && lengthBytes / pieceLengthBytes > 2 * PREFERRED_PIECE_COUNT) {
+    pieceLengthBytes *= 2;
+  }
+  return pieceLengthBytes;
+}

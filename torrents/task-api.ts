@@ -1,0 +1,105 @@
+/**
+ * Shapes of the supernode's task API, shared by the supernode, the daemons and the seeders.
+ * Only shapes: parsing of untrusted bodies is in parse-task-request.ts and parse-task-answer.ts.
+ */
+import type { InfoHash, PeerId, TaskId } from "./ids.ts";
+
+/** Body of `POST /api/v1/tasks`. */
+export interface TaskRequest {
+  /** http(s) URL of the content at its origin. */
+  readonly url: string;
+  /** Headers of the caller, sent to the origin as they are (Authorization, Cookie, User-Agent …). */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Expected digest of the whole content, `sha256:HEX`. Part of the identity. */
+  readonly digest?: string;
+  /** Free label that separates otherwise equal tasks. */
+  readonly tag?: string;
+  /** Names of query parameters that do not count for the identity. */
+  readonly filter?: readonly string[];
+  /** Byte range `FIRST-LAST` (inclusive) of the URL that is wanted as if it were the file. */
+  readonly range?: string;
+  /** Wanted piece length in bytes (power of two, 256 KiB – 16 MiB); absent: chosen from the length. */
+  readonly pieceLengthBytes?: number;
+  /** The caller's own peer, added to the swarm at once; absent: the caller only asks. */
+  readonly peer?: { readonly id: PeerId; readonly port: number };
+}
+
+/** A peer to start with. */
+export interface PeerAddress {
+  readonly host: string;
+  readonly port: number;
+  /** True for a seeder of the cluster: what comes from it counts as `seeder`, not as `peers`. */
+  readonly seeder: boolean;
+}
+
+/** live: pieces still come from the origin. final: .torrents published. failed: the seeder gave up. */
+export type TaskState = "live" | "final" | "failed";
+
+/** What validators the origin gave when the task began. */
+export interface Validators {
+  readonly etag?: string;
+  readonly lastModified?: string;
+}
+
+/** Final torrents: bencoded info dicts (base64 in JSON), and the v2 piece layer (32 bytes a piece; empty for one piece). */
+export interface FinalTorrents {
+  readonly infoV1: string;
+  readonly infoV2: string;
+  readonly pieceLayer: string;
+  /** Cluster signature over both info dicts, as in the live protocol's `final` message. */
+  readonly signature: string;
+}
+
+/** Answer 200 of `POST /api/v1/tasks`. */
+export interface TaskAnswer {
+  readonly id: TaskId;
+  readonly state: TaskState;
+  readonly name: string;
+  readonly lengthBytes: number;
+  readonly pieceLengthBytes: number;
+  /** Live info hash; the identity of the swarm between our own peers. */
+  readonly infoHash: InfoHash;
+  /** Bencoded live info dict, base64. */
+  readonly liveInfo: string;
+  readonly infoHashV1?: InfoHash;
+  readonly infoHashV2?: InfoHash;
+  /** Present when `state` is final. */
+  readonly final?: FinalTorrents;
+  /** Whole content, base64, where it is at most INLINE_BYTES and already known. */
+  readonly inline?: string;
+  readonly peers: readonly PeerAddress[];
+  /** Announce URLs, http first. */
+  readonly trackers: readonly string[];
+  readonly validators: Validators;
+  /** True where no seeder could ask the origin just now and the task is known to be public: the caller checks the validators itself. */
+  readonly unvalidated: boolean;
+}
+
+/** Content up to this length travels inside the answer. */
+export const INLINE_BYTES = 128 * 1024;
+
+/** Error body of every API: `{error:{code,message,hint}}`, with the origin's status where it is the cause. */
+export interface ApiErrorBody {
+  readonly error: { readonly code: string; readonly message: string; readonly hint?: string; readonly status?: number };
+}
+
+/** One row of `GET /api/v1/tasks` and the body of `GET /api/v1/tasks/:id`. */
+export interface TaskSummary {
+  readonly id: TaskId;
+  readonly url: string;
+  readonly name: string;
+  readonly state: TaskState;
+  readonly lengthBytes: number;
+  readonly pieceLengthBytes: number;
+  readonly pieceCount: number;
+  /** Pieces that the seeder holds. */
+  readonly piecesReady: number;
+  readonly infoHash: InfoHash;
+  readonly infoHashV1?: InfoHash;
+  readonly infoHashV2?: InfoHash;
+  readonly seeds: number;
+  readonly leeches: number;
+  readonly createdAt: string;
+  readonly lastUsedAt: string;
+  readonly error?: ApiErrorBody["error"];
+}
