@@ -7,8 +7,8 @@
 export const BLOCK_BYTES = 16384;
 export const MIN_PIECE_BYTES = 256 * 1024;
 export const MAX_PIECE_BYTES = 16 * 1024 * 1024;
-/** Above this a file is refused: 2^53 would lose exactness long before, and no index may pass 2^31. */
-export const MAX_PIECE_COUNT = 4_000_000;
+/** More pieces than this are refused: metadata and bitfields stay bounded (8 TB at 16 MiB a piece). */
+export const MAX_PIECE_COUNT = 500_000;
 
 const PREFERRED_PIECE_COUNT = 400;
 

@@ -1,0 +1,103 @@
+/**
+ * Checks of what a caller asks for, one value each, used by dfget before anything starts and by the daemon again.
+ * URL and header syntax are those of ../../torrents/parse-task-request.ts. Decides.
+ * Throws SkimmerError `bad_request` or `unsupported_scheme`; header values never enter a message.
+ */
+import { SkimmerError } from "../../system/errors.ts";
+import { MAX_PIECE_BYTES, MIN_PIECE_BYTES } from "../../torrents/geometry.ts";
+import { parseHeaders } from "../../torrents/parse-task-request.ts";
+
+const MAX_HEADER_BYTES = 64 * 1024;
+const MAX_LABEL_LENGTH = 256;
+const MAX_FILTERS = 50;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+const PRINTABLE = /^[^\u0000-\u001f\u007f]*$/;
+/** Headers that describe the connection or the range; the transfer sets them itself. */
+const OWN_HEADERS = new Set(["connection", "content-length", "transfer-encoding", "te", "upgrade", "expect", "range", "if-range"]);
+
+/** `Name: value` lines as one record; a repeated name is joined as RFC 9110 5.3 says. */
+export function checkHeaderLines(lines: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    if (colon <= 0) throw bad("a header has no name or no colon", "Write --header 'Name: value'.");
+    const name = line.slice(0, colon).trim().toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    headers[name] = headers[name] === undefined ? value : `${headers[name]}${name === "cookie" ? "; " : ", "}${value}`;
+  }
+  return checkHeaders(headers);
+}
+
+/** Headers within bounds, with lower-case names, none of which the transfer sets itself. */
+export function checkHeaders(value: unknown): Record<string, string> {
+  const headers = parseHeaders(value);
+  let bytes = 0;
+  for (const [name, text] of Object.entries(headers)) {
+    bytes += name.length + text.length;
+    if (OWN_HEADERS.has(name)) throw bad(`header ${name} cannot be given`, name === "range" ? "Use --range." : "The transfer sets it itself.");
+  }
+  if (bytes > MAX_HEADER_BYTES) throw bad(`the headers have ${bytes} bytes`, `At most ${MAX_HEADER_BYTES} are accepted.`);
+  return headers;
+}
+
+/** `sha256:HEX` in lower case. */
+export function checkDigest(text: string): string {
+  const lower = text.trim().toLowerCase();
+  if (!/^sha256:[0-9a-f]{64}$/.test(lower)) throw bad(`"${clip(text)}" is not a digest`, "Write sha256: and 64 hexadecimal digits.");
+  return lower;
+}
+
+/** 32 hexadecimal digits in lower case. */
+export function checkMd5(text: string): string {
+  const lower = text.trim().toLowerCase();
+  if (!/^[0-9a-f]{32}$/.test(lower)) throw bad(`"${clip(text)}" is not an MD5 sum`, "Write 32 hexadecimal digits.");
+  return lower;
+}
+
+/** `FIRST-LAST` in bytes, inclusive. */
+export function checkRange(text: string): { firstByte: number; lastByte: number } {
+  const match = /^(\d{1,15})-(\d{1,15})$/.exec(text);
+  const firstByte = Number(match?.[1]);
+  const lastByte = Number(match?.[2]);
+  if (match === null || lastByte < firstByte) throw bad(`"${clip(text)}" is not a byte range`, "Write FIRST-LAST, both inclusive, for example 0-1023.");
+  return { firstByte, lastByte };
+}
+
+/** A power of two within the bounds of geometry.ts. */
+export function checkPieceLength(bytes: number): number {
+  const sane = Number.isInteger(bytes) && bytes >= MIN_PIECE_BYTES && bytes <= MAX_PIECE_BYTES && (bytes & (bytes - 1)) === 0;
+  if (!sane) throw bad(`${bytes} is not a piece length`, "Give a power of two from 256 KiB to 16 MiB.");
+  return bytes;
+}
+
+/** A short printable label. */
+export function checkTag(text: string): string {
+  if (text.length > MAX_LABEL_LENGTH || !PRINTABLE.test(text)) throw bad("the tag is too long or not printable", `At most ${MAX_LABEL_LENGTH} printable characters.`);
+  return text;
+}
+
+/** Names of query parameters. */
+export function checkFilter(names: readonly string[]): string[] {
+  const sane = names.length <= MAX_FILTERS && names.every((name) => name !== "" && name.length <= MAX_LABEL_LENGTH);
+  if (!sane) throw bad("the filter has empty, long or too many names", "Write the names of query parameters, joined by &.");
+  return [...names];
+}
+
+/** Base URL of a supernode, without a slash at its end; `host` and `host:port` mean http and port 8002. */
+export function checkSupernode(text: string): string {
+  const full = /^https?:\/\//i.test(text) ? text : `http://${text}`;
+  const url = URL.parse(full);
+  if (url === null || url.hostname === "" || url.search !== "" || url.hash !== "") {
+    throw bad(`"${clip(text)}" is not a supernode address`, "Write http://host:8002 or host:8002.");
+  }
+  if (full !== text && !/:\d+\/?$/.test(text)) url.port = "8002";
+  return url.href.replace(/\/+$/, "");
+}
+
+function bad(message: string, hint: string): SkimmerError {
+  return new SkimmerError("bad_request", message, { hint });
+}
+
+function clip(text: string): string {
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text;
+}

@@ -1,0 +1,46 @@
+/**
+ * Where a daemon keeps its things, computed alike by daemon and dfget. Decides.
+ *
+ * A Unix socket path has about 104 bytes (macOS) to 108 (Linux); with a longer home the socket moves to the temporary
+ * folder, under a name derived from home and user, so that both sides find it and two users never meet.
+ */
+import { hash } from "node:crypto";
+import { join } from "node:path";
+
+export interface HomePaths {
+  readonly home: string;
+  readonly tasks: string;
+  readonly spool: string;
+  readonly socket: string;
+  /** Held by the running daemon. */
+  readonly lock: string;
+  /** Held by the dfget that is starting a daemon. */
+  readonly startLock: string;
+  readonly log: string;
+  /** Private key that signs the torrents which this host makes by itself. */
+  readonly key: string;
+}
+
+const MAX_SOCKET_PATH_BYTES = 100;
+
+/** All paths for an absolute `home`. */
+export function homePaths(input: { home: string; uid: number; temporary: string }): HomePaths {
+  const { home } = input;
+  return {
+    home,
+    tasks: join(home, "tasks"),
+    spool: join(home, "spool"),
+    socket: socketPath(input),
+    lock: join(home, "dfdaemon.lock"),
+    startLock: join(home, "start.lock"),
+    log: join(home, "dfdaemon.log"),
+    key: join(home, "local-key.pem"),
+  };
+}
+
+function socketPath(input: { home: string; uid: number; temporary: string }): string {
+  const plain = join(input.home, "dfdaemon.sock");
+  if (Buffer.byteLength(plain) <= MAX_SOCKET_PATH_BYTES) return plain;
+  const name = hash("sha256", `${input.uid}\n${input.home}`, "hex").slice(0, 16);
+  return join(input.temporary, `skimmer-${input.uid}-${name}.sock`);
+}

@@ -1,0 +1,96 @@
+/**
+ * Registers a download at the first supernode of the list that gives a usable answer. Drives.
+ *
+ * What the origin said through the supernode (refused, not found …) is the answer and ends the search. A supernode that
+ * cannot be reached, is slow, or answers nonsense is set aside (supernode-list.ts), and the next one is asked.
+ */
+import type { Clock } from "../../system/clock.ts";
+import { type ErrorCode, SkimmerError, toSkimmerError } from "../../system/errors.ts";
+import { requestJson } from "../../system/json-http.ts";
+import type { Logger } from "../../system/logger.ts";
+import type { PeerId } from "../../torrents/ids.ts";
+import { parseTaskAnswer } from "../../torrents/parse-task-answer.ts";
+import type { TaskAnswer, TaskRequest } from "../../torrents/task-api.ts";
+import type { DownloadRequest } from "./daemon-api.ts";
+import type { SupernodeFailure, SupernodeList } from "./supernode-list.ts";
+
+export type Registration =
+  | { readonly kind: "answer"; readonly answer: TaskAnswer; readonly supernode: string }
+  | { readonly kind: "none"; readonly failures: readonly string[] };
+
+export interface SupernodeClientOptions {
+  readonly list: SupernodeList;
+  readonly peer: { readonly id: PeerId; readonly port: number };
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A supernode asks the origin before it answers: slower than this, and the next one is asked. */
+const ANSWER_TIMEOUT_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 3_000;
+const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
+/** What the origin said, or what no other supernode would say differently. */
+const FINAL_CODES: ReadonlySet<string> = new Set<ErrorCode>(["origin_refused", "origin_not_found", "origin_failed", "digest_mismatch", "bad_request", "unsupported_scheme"]);
+
+export class SupernodeClient {
+  readonly #options: SupernodeClientOptions;
+
+  constructor(options: SupernodeClientOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with SkimmerError where the origin itself is the reason; `none` where no supernode helps. */
+  async register(urls: readonly string[], request: DownloadRequest, options: { signal: AbortSignal; warn: (message: string) => void }): Promise<Registration> {
+    const { list, clock } = this.#options;
+    const failures: string[] = [];
+    for (const url of list.candidates(urls, clock.nowMs())) {
+      try {
+        const answer = await this.#ask(url, request, options.signal);
+        list.worked(url);
+        return { kind: "answer", answer, supernode: url };
+      } catch (thrown) {
+        options.signal.throwIfAborted();
+        const error = toSkimmerError(thrown);
+        if (FINAL_CODES.has(error.code)) throw error;
+        failures.push(`${url}: ${error.message}`);
+        this.#noteFailure({ url, error, warn: options.warn });
+      }
+    }
+    return { kind: "none", failures };
+  }
+
+  #noteFailure(input: { url: string; error: SkimmerError; warn: (message: string) => void }): void {
+    const { url, error, warn } = input;
+    const failure = classify(error);
+    if (failure !== undefined) this.#options.list.failed(url, failure, this.#options.clock.nowMs());
+    if (failure === "nonsense") warn(`supernode ${url} is not usable: ${error.message}`);
+    this.#options.logger.warn({ supernode: url, code: error.code, err: error }, "supernode does not help");
+  }
+
+  async #ask(url: string, request: DownloadRequest, signal: AbortSignal): Promise<TaskAnswer> {
+    const response = await requestJson(`${url}/api/v1/tasks`, {
+      method: "POST",
+      body: taskRequest(request, this.#options.peer),
+      timeoutMs: ANSWER_TIMEOUT_MS,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      maxBytes: MAX_ANSWER_BYTES,
+      signal,
+    });
+    const answer = parseTaskAnswer(response.body);
+    if (answer.state === "failed") throw new SkimmerError("no_seeder", "the supernode's seeder gave the task up", { retriable: true });
+    return answer;
+  }
+}
+
+/** How to treat the supernode after this error; undefined: it did nothing wrong. */
+function classify(error: SkimmerError): SupernodeFailure | undefined {
+  if (error.code === "no_seeder" || error.code === "origin_unreachable") return undefined;
+  if (error.code === "timeout") return "slow";
+  if (error.code === "no_supernode") return "refused";
+  return "nonsense";
+}
+
+function taskRequest(request: DownloadRequest, peer: TaskRequest["peer"]): TaskRequest {
+  const { url, headers, digest, tag, filter, range, pieceLengthBytes } = request;
+  return { url, headers, digest, tag, filter, range, pieceLengthBytes, peer };
+}

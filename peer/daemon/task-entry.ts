@@ -1,0 +1,85 @@
+/**
+ * What the host remembers of a task beside the engine's own files: `task.json` in the task's folder. Decides.
+ * The engine knows pieces and info dicts; this knows URL, validators, digests and whether the file has a second name.
+ */
+import type { InfoHash } from "../../torrents/ids.ts";
+import { parseInfoHash } from "../../torrents/ids.ts";
+import { fieldReader, type JsonObject } from "../../torrents/parse-fields.ts";
+import { parseValidators } from "../../torrents/parse-task-answer.ts";
+import type { Validators } from "../../torrents/task-api.ts";
+
+/** A data file that is also somebody's output. Changed since: it is theirs, and no longer ours to serve. */
+export interface LinkedFile {
+  readonly path: string;
+  readonly mtimeNs: string;
+  readonly lengthBytes: number;
+}
+
+export interface TaskEntry {
+  readonly infoHash: InfoHash;
+  readonly infoHashV1?: InfoHash;
+  readonly infoHashV2?: InfoHash;
+  readonly url: string;
+  /** What was asked for, in the canonical words of task-identity.ts. */
+  readonly originKey: string;
+  readonly name: string;
+  readonly lengthBytes: number;
+  readonly pieceLengthBytes: number;
+  readonly validators: Validators;
+  /** Bencoded live info dict, base64. */
+  readonly liveInfo: string;
+  readonly trackers: readonly string[];
+  /** True where this host made the torrent itself, with its own key. */
+  readonly local: boolean;
+  /** True where nothing tells whether the content is still the same: never used by a second request. */
+  readonly volatile: boolean;
+  readonly complete: boolean;
+  /** Milliseconds since 1970. */
+  readonly lastUsedAtMs: number;
+  readonly linked?: LinkedFile;
+  /** Digests of the whole content, once computed; hexadecimal. */
+  readonly sha256?: string;
+  readonly md5?: string;
+}
+
+const MAX_TEXT = 1024 * 1024;
+const MAX_TRACKERS = 20;
+const read = fieldReader("internal", "task.json");
+
+/** Reads `task.json`; throws SkimmerError `internal` where it is damaged. */
+export function parseTaskEntry(text: string): TaskEntry {
+  const fields = read.object(JSON.parse(text), "entry");
+  const most = { least: 0, most: Number.MAX_SAFE_INTEGER };
+  return {
+    infoHash: parseInfoHash(read.text(fields.infoHash, "infoHash", 40)) ?? read.fail("infoHash", "40 hex digits"),
+    infoHashV1: optionalHash(fields.infoHashV1),
+    infoHashV2: optionalHash(fields.infoHashV2),
+    url: read.text(fields.url, "url", MAX_TEXT),
+    originKey: read.text(fields.originKey, "originKey", MAX_TEXT),
+    name: read.text(fields.name, "name", 1024),
+    lengthBytes: read.integer(fields.lengthBytes, "lengthBytes", most),
+    pieceLengthBytes: read.integer(fields.pieceLengthBytes, "pieceLengthBytes", { ...most, least: 1 }),
+    validators: parseValidators(fields.validators),
+    liveInfo: read.text(fields.liveInfo, "liveInfo", MAX_TEXT),
+    trackers: read.list(fields.trackers, "trackers", MAX_TRACKERS).map((url) => read.text(url, "tracker", 2048)),
+    local: read.flag(fields.local),
+    volatile: read.flag(fields.volatile),
+    complete: read.flag(fields.complete),
+    lastUsedAtMs: read.integer(fields.lastUsedAtMs, "lastUsedAtMs", most),
+    linked: fields.linked === undefined ? undefined : parseLinked(read.object(fields.linked, "linked")),
+    sha256: read.optionalText(fields.sha256, "sha256", 64),
+    md5: read.optionalText(fields.md5, "md5", 32),
+  };
+}
+
+function parseLinked(fields: JsonObject): LinkedFile {
+  return {
+    path: read.text(fields.path, "linked.path", 4096),
+    mtimeNs: read.text(fields.mtimeNs, "linked.mtimeNs", 32),
+    lengthBytes: read.integer(fields.lengthBytes, "linked.lengthBytes", { least: 0, most: Number.MAX_SAFE_INTEGER }),
+  };
+}
+
+function optionalHash(value: unknown): InfoHash | undefined {
+  return typeof value === "string" ? parseInfoHash(value) : undefined;
+}

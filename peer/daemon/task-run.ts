@@ -1,0 +1,286 @@
+/**
+ * One torrent that requests of this host wait for: joins the swarm, goes to the origin where source-decider.ts says so,
+ * and settles everybody when the content is whole. Drives.
+ *
+ * Requests come and go; the download goes on while one is left. A complete torrent goes on serving. Invariant: the
+ * timer runs exactly while somebody waits.
+ */
+import type { Clock } from "../../system/clock.ts";
+import { SkimmerError } from "../../system/errors.ts";
+import type { Logger } from "../../system/logger.ts";
+import type { BytesFrom, Torrent, TorrentStats } from "../engine/types.ts";
+import { accountAtEnd, accountSoFar } from "./byte-account.ts";
+import { type DownloadRequest, PROGRESS_INTERVAL_MS } from "./daemon-api.ts";
+import type { OriginReader } from "./origin-reader.ts";
+import { originRequest } from "./origin-request.ts";
+import { RateMeter } from "./rate-meter.ts";
+import { decideSource } from "./source-decider.ts";
+
+export interface RunOptions {
+  readonly torrent: Torrent;
+  readonly reader: OriginReader;
+  /** Asks the trackers sooner. */
+  readonly hurry: () => void;
+  /** Nobody else can have this torrent. */
+  readonly alone: boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface RunProgress {
+  readonly bytes: number;
+  readonly rate: number;
+  readonly peers: number;
+  readonly from: BytesFrom;
+}
+
+export interface RunResult {
+  readonly from: BytesFrom;
+  /** Why the origin was read from here, where it was. */
+  readonly reason: string | undefined;
+}
+
+interface Member {
+  readonly request: DownloadRequest;
+  readonly begin: Pick<TorrentStats, "from" | "bytesHave">;
+  readonly onProgress: (progress: RunProgress) => void;
+  readonly settle: PromiseWithResolvers<RunResult>;
+}
+
+/** A swarm pauses for this long at most and still counts as flowing. */
+const FLOW_PAUSE_MS = 1_500;
+const TICK_MS = PROGRESS_INTERVAL_MS;
+/** With fewer connections than this an incomplete download asks trackers more often. */
+const ENOUGH_CONNECTIONS = 3;
+
+export class TaskRun {
+  readonly torrent: Torrent;
+  readonly #options: RunOptions;
+  readonly #members = new Set<Member>();
+  readonly #rate = new RateMeter();
+  #timer: NodeJS.Timeout | undefined;
+  #startedAtMs = 0;
+  #lastBytesAtMs: number | undefined;
+  #lastSwarmAtMs: number | undefined;
+  #flowingSinceMs: number | undefined;
+  #moved = 0;
+  #swarmMoved = 0;
+  #originEndedAtMs: number | undefined;
+  #originError: SkimmerError | undefined;
+  #reason: string | undefined;
+  #hurried = false;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    this.torrent = options.torrent;
+    this.torrent.on("complete", this.#onComplete);
+    this.torrent.on("failed", this.#onFailed);
+  }
+
+  get waiting(): number {
+    return this.#members.size;
+  }
+
+  /** True while more peers would help. */
+  get starving(): boolean {
+    return this.#members.size > 0 && !this.torrent.complete && this.torrent.stats.connections < ENOUGH_CONNECTIONS;
+  }
+
+  /** Waits until the content is whole on disk. Rejects with the reason of `signal`, or with why it cannot be had. */
+  async wait(request: DownloadRequest, options: { signal: AbortSignal; onProgress: (progress: RunProgress) => void }): Promise<RunResult> {
+    options.signal.throwIfAborted();
+    const settle = Promise.withResolvers<RunResult>();
+    const { from, bytesHave } = this.torrent.stats;
+    const member: Member = { request, begin: { from, bytesHave }, onProgress: options.onProgress, settle };
+    const leave = (): void => settle.reject(options.signal.reason);
+    options.signal.addEventListener("abort", leave, { once: true });
+    this.#join(member);
+    try {
+      return await settle.promise;
+    } finally {
+      options.signal.removeEventListener("abort", leave);
+      this.#leave(member);
+    }
+  }
+
+  /** Stops everything but serving; those who wait are told `error`. */
+  async close(error: SkimmerError): Promise<void> {
+    this.torrent.off("complete", this.#onComplete);
+    this.torrent.off("failed", this.#onFailed);
+    this.#rejectAll(error);
+    this.#stopTimer();
+    await this.#options.reader.stop();
+  }
+
+  #join(member: Member): void {
+    this.#members.add(member);
+    this.#applyLimit();
+    if (this.#isWhole()) {
+      this.#resolveAll();
+      return;
+    }
+    if (this.#timer !== undefined) return;
+    this.#startedAtMs = this.#options.clock.nowMs();
+    this.#lastBytesAtMs = undefined;
+    this.#originEndedAtMs = undefined;
+    this.#moved = this.#movedBytes();
+    if (!this.#options.alone) this.torrent.download(true);
+    this.#timer = setInterval(this.#tick, TICK_MS);
+    this.#tick();
+  }
+
+  #leave(member: Member): void {
+    this.#members.delete(member);
+    if (this.#members.size === 0) this.#stopTimer();
+    else this.#applyLimit();
+  }
+
+  #stopTimer(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** The most generous of the waiting requests counts; one without a limit frees all. */
+  #applyLimit(): void {
+    this.torrent.setDownloadLimit(this.limitBytesPerSecond);
+  }
+
+  get limitBytesPerSecond(): number {
+    const limits = [...this.#members].map((member) => member.request.limitBytesPerSecond);
+    return limits.length === 0 || limits.includes(0) ? 0 : Math.max(...limits);
+  }
+
+  readonly #tick = (): void => {
+    const nowMs = this.#options.clock.nowMs();
+    this.#observe(nowMs);
+    if (this.#isWhole()) {
+      this.#resolveAll();
+      return;
+    }
+    for (const member of this.#members) member.onProgress(this.#progressOf(member));
+    this.#act(nowMs);
+  };
+
+  #observe(nowMs: number): void {
+    const { from, downloadBytesPerSecond } = this.torrent.stats;
+    const swarmMoved = from.seeder + from.peers;
+    const moved = this.#movedBytes();
+    if (moved > this.#moved || downloadBytesPerSecond > 0) this.#lastBytesAtMs = nowMs;
+    if (swarmMoved > this.#swarmMoved || downloadBytesPerSecond > 0) {
+      this.#flowingSinceMs ??= nowMs;
+      this.#lastSwarmAtMs = nowMs;
+    } else if (nowMs - (this.#lastSwarmAtMs ?? 0) > FLOW_PAUSE_MS) this.#flowingSinceMs = undefined;
+    this.#moved = moved;
+    this.#swarmMoved = swarmMoved;
+    this.#rate.add(moved, nowMs);
+  }
+
+  #movedBytes(): number {
+    const { from } = this.torrent.stats;
+    return from.origin + from.seeder + from.peers + this.#options.reader.unconfirmedBytes;
+  }
+
+  #act(nowMs: number): void {
+    const { stats } = this.torrent;
+    const { reader, alone } = this.#options;
+    const decision = decideSource({
+      nowMs,
+      startedAtMs: this.#startedAtMs,
+      lastBytesAtMs: this.#lastBytesAtMs,
+      swarmFlowingSinceMs: this.#flowingSinceMs,
+      connections: stats.connections,
+      seeds: stats.seeds,
+      originAllowed: this.#originMember() !== undefined,
+      originRunning: reader.running,
+      originEndedAtMs: this.#originEndedAtMs,
+      alone,
+    });
+    if (decision.kind === "read_origin") this.#readOrigin(decision.reason);
+    if (decision.kind === "leave_origin") void reader.stop();
+    if (decision.kind === "give_up") this.#rejectAll(this.#originError ?? this.#noProgress());
+    this.#hurryOnce(nowMs);
+  }
+
+  /** Once each time that the download begins to lack peers; the announcer itself keeps asking after that. */
+  #hurryOnce(nowMs: number): void {
+    const starving = this.starving && nowMs - this.#startedAtMs > FLOW_PAUSE_MS;
+    if (starving && !this.#hurried) this.#options.hurry();
+    this.#hurried = starving;
+  }
+
+  #readOrigin(reason: string): void {
+    const member = this.#originMember();
+    if (member === undefined) return;
+    this.#reason = reason;
+    this.#options.logger.info({ infoHash: this.torrent.infoHash, reason }, "reading the origin");
+    void this.#options.reader.read(originRequest(member.request)).then((error) => this.#onOriginEnded(error));
+  }
+
+  #onOriginEnded(error: SkimmerError | undefined): void {
+    this.#originEndedAtMs = this.#options.clock.nowMs();
+    this.#originError = error;
+    if (this.#members.size === 0) return;
+    if (this.#isWhole()) {
+      this.#resolveAll();
+      return;
+    }
+    if (error === undefined) return;
+    this.#options.logger.warn({ infoHash: this.torrent.infoHash, code: error.code }, "reading the origin failed");
+    const hopeless = this.#options.alone || this.torrent.stats.connections === 0 || error.code === "origin_changed" || error.code === "disk_full";
+    if (hopeless) this.#rejectAll(error);
+  }
+
+  #originMember(): Member | undefined {
+    for (const member of this.#members) if (!member.request.notbs) return member;
+    return undefined;
+  }
+
+  #isWhole(): boolean {
+    return this.torrent.complete || this.#options.reader.hasEverything;
+  }
+
+  #noProgress(): SkimmerError {
+    const { connections } = this.torrent.stats;
+    const seen = connections === 0 ? "no peer could be reached" : `${connections} peers are connected, and none sends`;
+    return new SkimmerError("no_progress", `nothing arrives: ${seen}`, { hint: "What was downloaded is kept; run the same command again to go on.", retriable: true });
+  }
+
+  #progressOf(member: Member): RunProgress {
+    const { stats } = this.torrent;
+    const { unconfirmedBytes } = this.#options.reader;
+    const from = accountSoFar({ begin: member.begin, now: stats, unconfirmedBytes });
+    return { bytes: Math.min(this.torrent.geometry.lengthBytes, stats.bytesHave + unconfirmedBytes), rate: this.#rate.bytesPerSecond, peers: stats.connections, from };
+  }
+
+  readonly #onComplete = (): void => this.#resolveAll();
+
+  readonly #onFailed = (cause: Error): void => this.#rejectAll(diskError(cause));
+
+  #resolveAll(): void {
+    const { reader } = this.#options;
+    for (const member of this.#members) {
+      const from = accountAtEnd({
+        begin: member.begin,
+        now: this.torrent.stats,
+        unconfirmedBytes: reader.unconfirmedBytes,
+        lengthBytes: this.torrent.geometry.lengthBytes,
+        originWasRead: reader.wasRead,
+      });
+      member.settle.resolve({ from, reason: from.origin > 0 ? this.#reason : undefined });
+    }
+    void reader.stop();
+    this.#stopTimer();
+  }
+
+  #rejectAll(error: SkimmerError): void {
+    for (const member of this.#members) member.settle.reject(error);
+    this.#stopTimer();
+  }
+}
+
+function diskError(cause: Error): SkimmerError {
+  if (cause instanceof SkimmerError) return cause;
+  const full = (cause as NodeJS.ErrnoException).code === "ENOSPC";
+  if (full) return new SkimmerError("disk_full", "the disk of the host's store is full", { hint: "Free some space and run the same command again.", cause });
+  return new SkimmerError("internal", `the host's store failed: ${cause.message}`, { cause });
+}

@@ -1,0 +1,227 @@
+/**
+ * Asks peers for pieces: which piece from whom, how many blocks ahead, what to do with blocks that come.
+ *
+ * A piece comes from one peer, block run after block run; when the others have nothing else to do they help with pieces of
+ * peers that are slow or silent (end game). Invariant: every request of a link belongs to a piece in `pieces`,
+ * and every block that is REQUESTED there belongs to a request of some link.
+ */
+import type { OpenRequest, PeerLink } from "./peer-link.ts";
+import { PieceDownload } from "./piece-download.ts";
+import { Picker } from "./picker.ts";
+import type { SwarmState } from "./swarm-state.ts";
+import { type BlockRange, encodeRanges, MESSAGE } from "./wire/messages.ts";
+
+/** Share of the buffer pool that pieces in progress of one torrent may fill. */
+const BUFFER_SHARE = 0.6;
+const LEAST_PIECES = 3;
+/** A peer that brings nothing for so long lets others help with its piece … */
+const HELP_AFTER_MS = 400;
+/** … and after this time loses its requests. */
+const SNUB_AFTER_MS = 8000;
+
+export interface DownloaderEvents {
+  /** All blocks are here. The receiver takes the piece's slot over. */
+  onWholePiece(piece: PieceDownload<PeerLink>): void;
+}
+
+export class Downloader {
+  readonly picker: Picker;
+  readonly pieces = new Map<number, PieceDownload<PeerLink>>();
+  /** Pieces that the origin fetcher brings. */
+  readonly claimed = new Set<number>();
+  on = false;
+  readonly #state: SwarmState;
+  readonly #events: DownloaderEvents;
+  readonly #mostPieces: number;
+  readonly #retry = new WeakMap<PeerLink, () => void>();
+  /** Pieces whose blocks are here and whose hash is being checked. */
+  readonly #hashing = new Set<number>();
+
+  constructor(state: SwarmState, events: DownloaderEvents) {
+    this.#state = state;
+    this.#events = events;
+    this.picker = new Picker(state.geometry.pieceCount);
+    this.#mostPieces = Math.max(LEAST_PIECES, Math.floor((state.buffers.budgetBytes * BUFFER_SHARE) / state.geometry.pieceLengthBytes));
+  }
+
+  /** Whether the piece is neither here nor on its way. */
+  isMissing(index: number): boolean {
+    const { have, unverified } = this.#state;
+    return !have.has(index) && !unverified.has(index) && !this.#hashing.has(index) && !this.pieces.has(index) && !this.claimed.has(index);
+  }
+
+  /** The piece's check ended, well or badly. */
+  onChecked(index: number): void {
+    this.#hashing.delete(index);
+  }
+
+  /** Orders from every peer that has something for us. */
+  fillAll(): void {
+    if (this.on) for (const link of this.#state.links) this.fill(link);
+  }
+
+  /** Orders from one peer up to its depth. */
+  fill(link: PeerLink): void {
+    if (!this.on || link.peerChoking || !link.amInterested || link.connection.closed) return;
+    const ranges: BlockRange[] = [];
+    const mostOpen = link.extensions.requestQueue;
+    while (link.inFlightBytes < (link.snubbed ? 1 : link.depth.targetBytes) && link.requests.length < mostOpen) {
+      if (!this.#state.downloadLimiter.tryTake(link.requestBytes, this.#retryOf(link))) break;
+      const request = this.#nextRequest(link);
+      this.#state.downloadLimiter.refund(link.requestBytes - (request?.length ?? 0));
+      if (request === undefined) break;
+      link.addRequest(request);
+      ranges.push({ index: request.piece.index, begin: request.begin, length: request.length });
+    }
+    if (ranges.length > 0) link.connection.send(encodeRanges(MESSAGE.request, ranges));
+  }
+
+  #nextRequest(link: PeerLink): OpenRequest | undefined {
+    if (link.current === undefined || !link.current.hasMissing || this.pieces.get(link.current.index) !== link.current) {
+      link.current = this.#orphan(link) ?? this.#start(link);
+    }
+    const run = link.current?.takeRun(link.requestBytes);
+    if (run !== undefined && link.current !== undefined) return { ...run, piece: link.current };
+    return this.#help(link);
+  }
+
+  /** A piece with missing blocks that nobody works on. */
+  #orphan(link: PeerLink): PieceDownload<PeerLink> | undefined {
+    for (const piece of this.pieces.values()) {
+      if (piece.hasMissing && link.bitfield.has(piece.index) && !this.#isCurrent(piece)) return piece;
+    }
+    return undefined;
+  }
+
+  #isCurrent(piece: PieceDownload<PeerLink>): boolean {
+    for (const link of this.#state.links) if (link.current === piece && !link.snubbed && !link.peerChoking) return true;
+    return false;
+  }
+
+  #start(link: PeerLink): PieceDownload<PeerLink> | undefined {
+    if (this.pieces.size + this.#hashing.size >= this.#mostPieces) return undefined;
+    const { truth, buffers, random } = this.#state;
+    const index = this.picker.pick(link.bitfield, (piece) => truth.knows(piece) && this.isMissing(piece), random);
+    if (index < 0) return undefined;
+    const slot = buffers.tryAcquire(truth.lengthAt(index));
+    if (slot === undefined) return undefined;
+    const piece = new PieceDownload<PeerLink>({ index, lengthBytes: truth.lengthAt(index), slot });
+    this.pieces.set(index, piece);
+    return piece;
+  }
+
+  /** End game: blocks that a slow or silent peer owes us, once more from this one. */
+  #help(link: PeerLink): OpenRequest | undefined {
+    const nowMs = this.#state.clock.nowMs();
+    for (const other of this.#state.links) {
+      if (other === link || other.requests.length === 0 || !isSlow(other, link, nowMs)) continue;
+      for (const request of other.requests) {
+        const { piece } = request;
+        const asked = link.requests.some((open) => open.piece === piece && open.begin === request.begin);
+        if (asked || !link.bitfield.has(piece.index) || !piece.wants(request) || request.length > link.requestBytes) continue;
+        return { begin: request.begin, length: request.length, piece };
+      }
+    }
+    return undefined;
+  }
+
+  /** Where the block's bytes go; undefined: nobody wants them (any more). */
+  onBlockBegin(link: PeerLink, range: BlockRange): Buffer | undefined {
+    const request = link.requests.find((open) => open.piece.index === range.index && open.begin === range.begin && open.length === range.length);
+    if (request === undefined || this.pieces.get(range.index) !== request.piece || !request.piece.wants(request)) return undefined;
+    link.receiving = request.piece;
+    return request.piece.slot.bytes.subarray(range.begin, range.begin + range.length);
+  }
+
+  onBlockEnd(link: PeerLink, range: BlockRange): void {
+    const request = link.takeRequest(range);
+    const received = link.receiving;
+    link.receiving = undefined;
+    if (request === undefined) return link.countUnwanted(range.length);
+    const { piece } = request;
+    if (received === piece && this.pieces.get(piece.index) === piece && piece.wants(request)) {
+      piece.receive(request, link);
+      this.#cancelElsewhere(link, request);
+      if (piece.isWhole) this.#finish(piece);
+    }
+    this.fill(link);
+  }
+
+  #finish(piece: PieceDownload<PeerLink>): void {
+    this.pieces.delete(piece.index);
+    for (const link of this.#state.links) link.stopReceiving(piece);
+    this.#hashing.add(piece.index);
+    this.#events.onWholePiece(piece);
+  }
+
+  #cancelElsewhere(link: PeerLink, request: OpenRequest): void {
+    for (const other of this.#state.links) {
+      if (other === link || other.requests.length === 0) continue;
+      const range = { index: request.piece.index, begin: request.begin, length: request.length };
+      if (!other.requests.some((open) => open.piece === request.piece && open.begin === request.begin)) continue;
+      other.connection.send(encodeRanges(MESSAGE.cancel, [range]));
+    }
+  }
+
+  /** The peer will not answer this request. */
+  onReject(link: PeerLink, range: BlockRange): void {
+    const request = link.takeRequest(range);
+    if (request === undefined) return;
+    this.#giveBack(link, request);
+    if (link.current === request.piece) link.current = undefined;
+  }
+
+  /** Everything that was on order at this peer is missing again. */
+  dropRequests(link: PeerLink): void {
+    const dropped = link.requests;
+    link.requests = [];
+    link.inFlightBytes = 0;
+    link.current = undefined;
+    for (const request of dropped) this.#giveBack(link, request);
+  }
+
+  #giveBack(link: PeerLink, request: OpenRequest): void {
+    this.#state.downloadLimiter.refund(request.length);
+    for (const other of this.#state.links) {
+      if (other !== link && other.requests.some((open) => open.piece === request.piece && open.begin === request.begin)) return;
+    }
+    request.piece.giveBack(request);
+  }
+
+  /** A few times a second: peers that went silent lose their requests; the others look for work. */
+  tick(nowMs: number): void {
+    for (const link of this.#state.links) {
+      if (link.requests.length === 0 || nowMs - link.lastBlockMs < SNUB_AFTER_MS) continue;
+      link.snubbed = true;
+      this.dropRequests(link);
+    }
+    this.fillAll();
+  }
+
+  /** Stops asking; what is on its way is dropped. */
+  stop(): void {
+    this.on = false;
+    for (const link of this.#state.links) this.dropRequests(link);
+    for (const piece of this.pieces.values()) {
+      for (const link of this.#state.links) link.stopReceiving(piece);
+      this.#state.buffers.release(piece.slot);
+    }
+    this.pieces.clear();
+  }
+
+  #retryOf(link: PeerLink): () => void {
+    let retry = this.#retry.get(link);
+    if (retry === undefined) {
+      retry = () => this.fill(link);
+      this.#retry.set(link, retry);
+    }
+    return retry;
+  }
+}
+
+/** Whether `other` is so slow that `link` had better ask for its blocks too. */
+function isSlow(other: PeerLink, link: PeerLink, nowMs: number): boolean {
+  if (nowMs - other.lastBlockMs > HELP_AFTER_MS) return true;
+  const restSeconds = other.inFlightBytes / Math.max(1, other.depth.bytesPerSecond);
+  return restSeconds > 1 && other.depth.bytesPerSecond < link.depth.bytesPerSecond / 2;
+}

@@ -1,0 +1,297 @@
+/**
+ * The peer engine: one peer port, many torrents. Routes connections to torrents, dials peers, keeps time.
+ * Invariant: a connection belongs to at most one torrent, and at most one connection per peer and torrent lives.
+ */
+import net from "node:net";
+import { type Clock, realClock } from "../../system/clock.ts";
+import { SkimmerError } from "../../system/errors.ts";
+import type { Logger } from "../../system/logger.ts";
+import type { InfoHash, PeerId } from "../../torrents/ids.ts";
+import type { KnownPeer } from "./address-book.ts";
+import { Connection, type ConnectionOwner } from "./connection.ts";
+import { HashWorkers } from "./hash-workers.ts";
+import { Limiter } from "./limiter.ts";
+import { type OpenedTorrent, openTorrent } from "./open-torrent.ts";
+import { PeerLink } from "./peer-link.ts";
+import { PieceBuffers } from "./piece-buffers.ts";
+import type { SwarmTorrent } from "./swarm-torrent.ts";
+import type { Engine, EngineOptions, Torrent, TorrentSpec } from "./types.ts";
+import { OUR_BLOCK_BYTES } from "./uploader.ts";
+import { encodeExtendedHandshake } from "./wire/extended-handshake.ts";
+import type { Handshake } from "./wire/handshake.ts";
+import { encodeExtended } from "./wire/messages.ts";
+
+const TICK_MS = 250;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const MOST_CONNECTIONS = 1000;
+const MOST_PER_TORRENT = 100;
+const DIAL_UP_TO = 60;
+const MOST_DIALING = 30;
+const BUFFER_BYTES = 64 * 1024 * 1024;
+const REQUEST_QUEUE = 1000;
+const VERSION = "Skimmer 0.1";
+
+/** Where a connection stands. */
+interface Contact {
+  readonly sinceMs: number;
+  /** Set on connections that we dialled. */
+  readonly dialled?: { readonly torrent: SwarmTorrent; readonly peer: KnownPeer };
+  torrent?: SwarmTorrent;
+  link?: PeerLink;
+}
+
+/** Opens the peer port. Rejects with SkimmerError `address_in_use`. */
+export async function openEngine(options: EngineOptions & { logger: Logger; clock?: Clock; random?: () => number }): Promise<Engine> {
+  const engine = new PeerEngine(options);
+  await engine.listen();
+  return engine;
+}
+
+class PeerEngine implements Engine, ConnectionOwner {
+  readonly peerId: PeerId;
+  readonly torrents = new Map<InfoHash, SwarmTorrent>();
+  readonly #options: EngineOptions & { logger: Logger };
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #buffers: PieceBuffers;
+  readonly #workers = new HashWorkers();
+  readonly #uploadLimiter: Limiter;
+  readonly #downloadLimiter: Limiter;
+  readonly #server: net.Server;
+  readonly #contacts = new Map<Connection, Contact>();
+  /** Every hash that any torrent answers to. */
+  readonly #routes = new Map<InfoHash, SwarmTorrent>();
+  readonly #opened = new Map<SwarmTorrent, OpenedTorrent>();
+  readonly #opening = new Map<string, Promise<SwarmTorrent>>();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: EngineOptions & { logger: Logger; clock?: Clock; random?: () => number }) {
+    this.#options = options;
+    this.peerId = options.peerId;
+    this.#clock = options.clock ?? realClock;
+    this.#random = options.random ?? Math.random;
+    this.#buffers = new PieceBuffers(options.bufferBytes ?? BUFFER_BYTES);
+    this.#uploadLimiter = new Limiter(this.#clock, options.uploadBytesPerSecond);
+    this.#downloadLimiter = new Limiter(this.#clock, options.downloadBytesPerSecond);
+    this.#server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#onSocket(socket));
+  }
+
+  get address(): { host: string; port: number } {
+    const { address, port } = this.#server.address() as net.AddressInfo;
+    return { host: address, port };
+  }
+
+  async listen(): Promise<void> {
+    const { host, port } = this.#options.listen;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", (error: NodeJS.ErrnoException) => {
+        const code = error.code === "EADDRINUSE" ? "address_in_use" : "internal";
+        reject(new SkimmerError(code, `cannot listen on ${host}:${port}: ${error.message}`, { hint: "Choose another port, or 0 for any free one.", cause: error }));
+      });
+      this.#server.listen(port, host, resolve);
+    });
+  }
+
+  find(infoHash: InfoHash): Torrent | undefined {
+    return this.#routes.get(infoHash);
+  }
+
+  add(spec: TorrentSpec): Promise<Torrent> {
+    const opening = this.#opening.get(spec.directory) ?? this.#open(spec).finally(() => this.#opening.delete(spec.directory));
+    this.#opening.set(spec.directory, opening);
+    return opening;
+  }
+
+  async #open(spec: TorrentSpec): Promise<SwarmTorrent> {
+    const opened = await openTorrent(
+      {
+        clock: this.#clock,
+        random: this.#random,
+        logger: this.#options.logger,
+        buffers: this.#buffers,
+        workers: this.#workers,
+        uploadLimiter: this.#uploadLimiter,
+        downloadLimiter: this.#downloadLimiter,
+        role: this.#options.role,
+        onFinal: (torrent) => this.#route(torrent),
+        wake: () => this.#wake(),
+      },
+      spec,
+    );
+    const { torrent } = opened;
+    const known = this.torrents.get(torrent.infoHash);
+    if (known !== undefined) {
+      await opened.close();
+      return known;
+    }
+    this.torrents.set(torrent.infoHash, torrent);
+    this.#opened.set(torrent, opened);
+    this.#route(torrent);
+    return torrent;
+  }
+
+  async remove(torrent: Torrent): Promise<void> {
+    const own = torrent as SwarmTorrent;
+    const opened = this.#opened.get(own);
+    if (opened === undefined) return;
+    this.#opened.delete(own);
+    this.torrents.delete(own.infoHash);
+    for (const [hash, routed] of this.#routes) if (routed === own) this.#routes.delete(hash);
+    await opened.close();
+  }
+
+  setLimits(limits: { uploadBytesPerSecond?: number; downloadBytesPerSecond?: number }): void {
+    if (limits.uploadBytesPerSecond !== undefined) this.#uploadLimiter.setRate(limits.uploadBytesPerSecond);
+    if (limits.downloadBytesPerSecond !== undefined) this.#downloadLimiter.setRate(limits.downloadBytesPerSecond);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#timer);
+    await Promise.all([...this.#opened.keys()].map((torrent) => this.remove(torrent)));
+    for (const connection of this.#contacts.keys()) connection.close("engine closed");
+    this.#uploadLimiter.close();
+    this.#downloadLimiter.close();
+    this.#server.close();
+    await this.#workers.close();
+  }
+
+  // ---- connections ----
+
+  #onSocket(socket: net.Socket): void {
+    socket.on("error", () => undefined);
+    if (this.#contacts.size >= MOST_CONNECTIONS || this.#closed) return void socket.destroy();
+    const connection = Connection.accept({ owner: this, nowMs: this.#clock.nowMs, socket });
+    this.#contacts.set(connection, { sinceMs: this.#clock.nowMs() });
+    this.#wake();
+  }
+
+  #dial(torrent: SwarmTorrent, peer: KnownPeer): void {
+    const connection = Connection.dial({
+      owner: this,
+      nowMs: this.#clock.nowMs,
+      host: peer.host,
+      port: peer.port,
+      onConnect: (made) => made.sendHandshake({ infoHash: peer.infoHash, peerId: this.peerId }),
+    });
+    this.#contacts.set(connection, { sinceMs: this.#clock.nowMs(), dialled: { torrent, peer } });
+  }
+
+  onHandshake(connection: Connection, handshake: Handshake) {
+    const contact = this.#contacts.get(connection);
+    const torrent = this.#routes.get(handshake.infoHash);
+    if (contact === undefined || torrent === undefined) return undefined;
+    if (contact.dialled !== undefined && contact.dialled.torrent !== torrent) return undefined;
+    if (!this.#welcome(connection, contact, torrent, handshake)) return undefined;
+    if (connection.incoming) connection.sendHandshake({ infoHash: handshake.infoHash, peerId: this.peerId });
+    const link = new PeerLink({
+      connection,
+      peerId: handshake.peerId,
+      infoHash: handshake.infoHash,
+      fast: handshake.fast,
+      pieceCount: torrent.geometry.pieceCount,
+      events: torrent,
+      nowMs: this.#clock.nowMs,
+    });
+    contact.torrent = torrent;
+    contact.link = link;
+    torrent.addLink(link);
+    if (handshake.extended) this.#sendExtendedHandshake(torrent, link);
+    // a message is at most the final torrents: hashes of all pieces and some room
+    const messageBytes = 64 * 1024 + torrent.geometry.pieceCount * 64;
+    return { handler: link, limits: { blockBytes: OUR_BLOCK_BYTES, messageBytes } };
+  }
+
+  /** Whether the peer may stay: not ourselves, not banned, not connected already. */
+  #welcome(connection: Connection, contact: Contact, torrent: SwarmTorrent, handshake: Handshake): boolean {
+    const nowMs = this.#clock.nowMs();
+    if (handshake.peerId === this.peerId) {
+      if (contact.dialled !== undefined) torrent.addresses.forget(contact.dialled.peer);
+      return false;
+    }
+    if (torrent.addresses.isBanned(handshake.peerId, nowMs) || torrent.state.links.size >= MOST_PER_TORRENT) return false;
+    for (const link of torrent.state.links) {
+      if (link.peerId !== handshake.peerId) continue;
+      // both dialled each other: the connection that the smaller id opened stays, and both sides know it
+      const keepNew = link.connection.incoming !== connection.incoming && connection.incoming === handshake.peerId < this.peerId;
+      if (!keepNew) return false;
+      link.connection.close("second connection to the same peer");
+      torrent.removeLink(link);
+    }
+    return true;
+  }
+
+  #sendExtendedHandshake(torrent: SwarmTorrent, link: PeerLink): void {
+    const payload = encodeExtendedHandshake({
+      metadataBytes: torrent.identity.infoFor(link.infoHash)?.length ?? 0,
+      port: this.address.port,
+      live: torrent.live !== undefined,
+      blockBytes: OUR_BLOCK_BYTES,
+      requestQueue: REQUEST_QUEUE,
+      version: VERSION,
+    });
+    link.connection.send(encodeExtended(0, payload));
+  }
+
+  onClose(connection: Connection, reason: string): void {
+    const contact = this.#contacts.get(connection);
+    this.#contacts.delete(connection);
+    if (contact === undefined) return;
+    const { dialled, link, torrent } = contact;
+    if (dialled !== undefined) dialled.torrent.addresses.release(dialled.peer, link !== undefined, this.#clock.nowMs());
+    if (link === undefined || torrent === undefined) return;
+    this.#options.logger.debug({ host: connection.host, port: connection.port, reason }, "peer connection ended");
+    torrent.removeLink(link);
+  }
+
+  onDrain(connection: Connection): void {
+    const contact = this.#contacts.get(connection);
+    if (contact?.link !== undefined) contact.torrent?.uploader.pump(contact.link);
+  }
+
+  #route(torrent: SwarmTorrent): void {
+    for (const hash of Object.values(torrent.infoHashes)) if (hash !== undefined) this.#routes.set(hash, torrent);
+  }
+
+  // ---- time ----
+
+  /** Starts the clock where it stands still: an idle engine has no timer. */
+  #wake(): void {
+    if (this.#closed) return;
+    this.#dialAll();
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  #tick(): void {
+    const nowMs = this.#clock.nowMs();
+    let busy = this.#contacts.size > 0;
+    for (const [connection, contact] of this.#contacts) {
+      if (contact.link === undefined && nowMs - contact.sinceMs > HANDSHAKE_TIMEOUT_MS) connection.close("no handshake in time");
+    }
+    for (const torrent of this.torrents.values()) {
+      busy ||= torrent.downloader.on;
+      torrent.tick(nowMs);
+    }
+    this.#dialAll();
+    if (busy) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #dialAll(): void {
+    if (this.#options.role === "seeder") return;
+    const nowMs = this.#clock.nowMs();
+    let dialing = 0;
+    for (const contact of this.#contacts.values()) if (contact.link === undefined && contact.dialled !== undefined) dialing++;
+    for (const torrent of this.torrents.values()) {
+      if (!torrent.downloader.on || torrent.complete) continue;
+      const room = Math.min(MOST_DIALING - dialing, DIAL_UP_TO - torrent.state.links.size, MOST_CONNECTIONS - this.#contacts.size);
+      for (const peer of torrent.addresses.take(Math.max(0, room), nowMs)) {
+        dialing++;
+        this.#dial(torrent, peer);
+      }
+    }
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * One peer inside one torrent: its BEP 3 state and the meaning of its messages. Checks what a message may say;
+ * what follows from it is the business of whoever implements LinkEvents.
+ *
+ * Invariant: `inFlightBytes` is the sum of `requests`; bitfield changes are reported before anything that depends on them.
+ */
+import { SkimmerError } from "../../system/errors.ts";
+import type { InfoHash, PeerId } from "../../torrents/ids.ts";
+import { isOurs, isSeeder } from "../../torrents/peer-id.ts";
+import { Bitfield } from "./bitfield.ts";
+import type { Connection } from "./connection.ts";
+import type { BlockRun, PieceDownload } from "./piece-download.ts";
+import { RequestDepth } from "./request-depth.ts";
+import { type ExtendedHandshake, parseExtendedHandshake } from "./wire/extended-handshake.ts";
+import { type BlockRange, encodeFlag, MESSAGE } from "./wire/messages.ts";
+import type { WireHandler } from "./wire/wire-parser.ts";
+
+/** A request of ours that is on its way. */
+export interface OpenRequest extends BlockRun {
+  readonly piece: PieceDownload<PeerLink>;
+}
+
+export interface LinkEvents {
+  onBitfield(link: PeerLink): void;
+  onHave(link: PeerLink, index: number): void;
+  onChoked(link: PeerLink): void;
+  onUnchoked(link: PeerLink): void;
+  onInterest(link: PeerLink): void;
+  onRequest(link: PeerLink, range: BlockRange): void;
+  onCancel(link: PeerLink, range: BlockRange): void;
+  onReject(link: PeerLink, range: BlockRange): void;
+  onBlockBegin(link: PeerLink, range: BlockRange): Buffer | undefined;
+  onBlockEnd(link: PeerLink, range: BlockRange): void;
+  onExtendedHandshake(link: PeerLink): void;
+  onExtended(link: PeerLink, extensionId: number, payload: Buffer): void;
+}
+
+const NO_EXTENSIONS: ExtendedHandshake = { metadata: 0, pex: 0, live: 0, metadataBytes: 0, port: 0, requestQueue: 250, blockBytes: 16384 };
+/** Our own peers start with more on order: their links are fast, and their blocks long. */
+const LEAST_DEPTH_OURS = 512 * 1024;
+const LEAST_DEPTH_OTHERS = 128 * 1024;
+/** Blocks that we never asked for; more of them and the connection ends. */
+const MOST_UNWANTED_BYTES = 8 * 1024 * 1024;
+
+export class PeerLink implements WireHandler {
+  readonly connection: Connection;
+  readonly peerId: PeerId;
+  readonly ours: boolean;
+  readonly seeder: boolean;
+  readonly fast: boolean;
+  readonly bitfield: Bitfield;
+  readonly depth: RequestDepth;
+  /** BEP 16: pieces that we showed it (seeder only). */
+  readonly shown = new Set<number>();
+  amChoking = true;
+  amInterested = false;
+  peerChoking = true;
+  peerInterested = false;
+  extensions = NO_EXTENSIONS;
+  /** Pieces that it has and we lack. */
+  interesting = 0;
+  requests: OpenRequest[] = [];
+  inFlightBytes = 0;
+  /** The piece that it is bringing. */
+  current: PieceDownload<PeerLink> | undefined;
+  /** The piece into whose buffer its bytes flow right now. */
+  receiving: PieceDownload<PeerLink> | undefined;
+  /** What it asked of us and did not get yet. */
+  wanted: BlockRange[] = [];
+  uploading = false;
+  uploadedBytes = 0;
+  uploadRate: RequestDepth;
+  lastBlockMs: number;
+  snubbed = false;
+  unwantedBytes = 0;
+  /** Pieces with a wrong hash that it took part in. */
+  badPieces = 0;
+  readonly infoHash: InfoHash;
+  readonly #events: LinkEvents;
+  readonly #nowMs: () => number;
+  #sawBitfield = false;
+  #requestedAtMs = 0;
+
+  constructor(options: { connection: Connection; peerId: PeerId; infoHash: InfoHash; fast: boolean; pieceCount: number; events: LinkEvents; nowMs: () => number }) {
+    this.connection = options.connection;
+    this.peerId = options.peerId;
+    this.infoHash = options.infoHash;
+    this.ours = isOurs(options.peerId);
+    this.seeder = isSeeder(options.peerId);
+    this.fast = options.fast;
+    this.bitfield = new Bitfield(options.pieceCount);
+    this.#events = options.events;
+    this.#nowMs = options.nowMs;
+    this.lastBlockMs = options.nowMs();
+    this.depth = new RequestDepth(this.ours ? LEAST_DEPTH_OURS : LEAST_DEPTH_OTHERS, this.lastBlockMs);
+    this.uploadRate = new RequestDepth(0, this.lastBlockMs);
+  }
+
+  /** Longest request that this peer accepts. */
+  get requestBytes(): number {
+    return this.extensions.blockBytes;
+  }
+
+  /** The port that it can be dialled at; 0 where it is not known. */
+  get listenPort(): number {
+    return this.connection.incoming ? this.extensions.port : this.connection.port;
+  }
+
+  setChoking(choking: boolean): void {
+    if (choking === this.amChoking) return;
+    this.amChoking = choking;
+    this.connection.send(encodeFlag(choking ? MESSAGE.choke : MESSAGE.unchoke));
+  }
+
+  setInterested(interested: boolean): void {
+    if (interested === this.amInterested) return;
+    this.amInterested = interested;
+    this.connection.send(encodeFlag(interested ? MESSAGE.interested : MESSAGE.notInterested));
+  }
+
+  addRequest(request: OpenRequest): void {
+    if (this.inFlightBytes === 0) this.#requestedAtMs = this.lastBlockMs = this.#nowMs();
+    this.requests.push(request);
+    this.inFlightBytes += request.length;
+  }
+
+  /** Takes the request out of the list; undefined where there is none for the range. */
+  takeRequest(range: BlockRange): OpenRequest | undefined {
+    const at = this.requests.findIndex((open) => open.piece.index === range.index && open.begin === range.begin && open.length === range.length);
+    if (at < 0) return undefined;
+    const request = this.requests[at];
+    if (at === 0) this.requests.shift();
+    else this.requests.splice(at, 1);
+    this.inFlightBytes -= request.length;
+    return request;
+  }
+
+  onMessage(id: number, payload: Buffer): void {
+    switch (id) {
+      case MESSAGE.choke:
+        this.peerChoking = true;
+        return this.#events.onChoked(this);
+      case MESSAGE.unchoke:
+        this.peerChoking = false;
+        return this.#events.onUnchoked(this);
+      case MESSAGE.interested:
+      case MESSAGE.notInterested:
+        this.peerInterested = id === MESSAGE.interested;
+        return this.#events.onInterest(this);
+      case MESSAGE.have:
+        return this.#onHave(index(payload, this.bitfield.length));
+      case MESSAGE.bitfield:
+      case MESSAGE.haveAll:
+      case MESSAGE.haveNone:
+        return this.#onBitfield(id, payload);
+      case MESSAGE.request:
+        return this.#events.onRequest(this, blockRange(payload));
+      case MESSAGE.cancel:
+        return this.#events.onCancel(this, blockRange(payload));
+      case MESSAGE.reject:
+        return this.#events.onReject(this, blockRange(payload));
+      case MESSAGE.extended:
+        return this.#onExtended(payload);
+      default:
+        // port, suggest, allowed fast and everything unknown change nothing for us
+        return;
+    }
+  }
+
+  onBlockBegin(index: number, begin: number, length: number): Buffer | undefined {
+    return this.#events.onBlockBegin(this, { index, begin, length });
+  }
+
+  onBlockBytes(count: number): void {
+    const nowMs = this.#nowMs();
+    this.lastBlockMs = nowMs;
+    this.snubbed = false;
+    if (this.#requestedAtMs > 0) this.depth.onFirstAnswer(nowMs - this.#requestedAtMs);
+    this.#requestedAtMs = 0;
+    this.depth.onBytes(count, nowMs);
+  }
+
+  onBlockEnd(index: number, begin: number, length: number): void {
+    this.#events.onBlockEnd(this, { index, begin, length });
+  }
+
+  /** Its bytes must not reach the piece's buffer any more. */
+  stopReceiving(piece: PieceDownload<PeerLink>): void {
+    if (this.receiving !== piece) return;
+    this.receiving = undefined;
+    this.connection.dropBlock();
+  }
+
+  /** A block nobody asked for; throws when there were too many. */
+  countUnwanted(length: number): void {
+    this.unwantedBytes += length;
+    if (this.unwantedBytes > MOST_UNWANTED_BYTES) throw new SkimmerError("protocol", "peer keeps sending blocks that were not asked for");
+  }
+
+  #onHave(piece: number): void {
+    this.#sawBitfield = true;
+    if (this.bitfield.add(piece)) this.#events.onHave(this, piece);
+  }
+
+  #onBitfield(id: number, payload: Buffer): void {
+    if (this.#sawBitfield) throw new SkimmerError("protocol", "peer sent a second bitfield");
+    this.#sawBitfield = true;
+    if (id === MESSAGE.haveAll) this.bitfield.addAll();
+    if (id === MESSAGE.bitfield) {
+      const field = Bitfield.fromWire(payload, this.bitfield.length);
+      if (field === undefined) throw new SkimmerError("protocol", "peer sent a bitfield of the wrong length");
+      for (let piece = 0; piece < field.length; piece++) if (field.has(piece)) this.bitfield.add(piece);
+    }
+    this.#events.onBitfield(this);
+  }
+
+  #onExtended(payload: Buffer): void {
+    if (payload.length === 0) throw new SkimmerError("protocol", "peer sent an empty extension message");
+    if (payload[0] !== 0) return this.#events.onExtended(this, payload[0], payload.subarray(1));
+    this.extensions = parseExtendedHandshake(payload.subarray(1));
+    this.#events.onExtendedHandshake(this);
+  }
+}
+
+function index(payload: Buffer, count: number): number {
+  const value = payload.length === 4 ? payload.readUInt32BE(0) : count;
+  if (value >= count) throw new SkimmerError("protocol", `peer named piece ${value} of ${count}`);
+  return value;
+}
+
+function blockRange(payload: Buffer): BlockRange {
+  if (payload.length !== 12) throw new SkimmerError("protocol", "peer sent a malformed block range");
+  return { index: payload.readUInt32BE(0), begin: payload.readUInt32BE(4), length: payload.readUInt32BE(8) };
+}

@@ -1,0 +1,131 @@
+/**
+ * Which new piece the seeder shows to whom (BEP 16's idea for a live swarm). Decides.
+ *
+ * Every peer wants the newest piece at once; shown to all, the seeder would upload it to all. So each piece is shown to one
+ * peer, others learn of it from that one, and only a piece that stops spreading is shown to one more.
+ * Invariant: a piece that some connected peer holds or was shown is not shown again before STUCK_MS without spread.
+ */
+import type { Bitfield } from "./bitfield.ts";
+
+/** Pieces (by bytes) shown but not yet reported back, over all peers. */
+const WINDOW_BYTES = 16 * 1024 * 1024;
+const LEAST_WINDOW = 2;
+const MOST_WINDOW = 64;
+const STUCK_MS = 1500;
+
+interface PieceState {
+  /** Peers to whom it was shown and who did not report it yet. */
+  pending: number;
+  /** Connected peers that have it. */
+  holders: number;
+  lastSpreadMs: number;
+}
+
+/** What reveal needs of a connected peer. */
+export interface RevealPeer {
+  readonly bitfield: Bitfield;
+  /** Pieces shown to it, not yet reported. */
+  readonly shown: Set<number>;
+}
+
+export interface Revelation<Peer> {
+  readonly peer: Peer;
+  readonly index: number;
+}
+
+export class RevealPlan<Peer extends RevealPeer> {
+  readonly #pieces = new Map<number, PieceState>();
+  readonly #peers = new Set<Peer>();
+  readonly #pieceLengthBytes: number;
+  /** Pieces that nobody holds or was shown, oldest first. */
+  readonly #hidden = new Set<number>();
+
+  constructor(pieceLengthBytes: number) {
+    this.#pieceLengthBytes = pieceLengthBytes;
+  }
+
+  addPiece(index: number, nowMs: number): void {
+    if (this.#pieces.has(index)) return;
+    let holders = 0;
+    for (const peer of this.#peers) if (peer.bitfield.has(index)) holders++;
+    this.#pieces.set(index, { pending: 0, holders, lastSpreadMs: nowMs });
+    if (holders === 0) this.#hidden.add(index);
+  }
+
+  /** A newcomer gets its chance to fetch from the others before the seeder helps it. */
+  addPeer(peer: Peer, nowMs: number): void {
+    this.#peers.add(peer);
+    for (const piece of this.#pieces.values()) piece.lastSpreadMs = nowMs;
+  }
+
+  /** The peer's bitfield as a whole became known. */
+  onBitfield(peer: Peer, nowMs: number): void {
+    for (const index of this.#pieces.keys()) if (peer.bitfield.has(index)) this.onHave(peer, index, nowMs);
+  }
+
+  onHave(peer: Peer, index: number, nowMs: number): void {
+    const piece = this.#pieces.get(index);
+    if (piece === undefined) return;
+    if (peer.shown.delete(index)) piece.pending--;
+    piece.holders++;
+    piece.lastSpreadMs = nowMs;
+    this.#hidden.delete(index);
+  }
+
+  removePeer(peer: Peer): void {
+    if (!this.#peers.delete(peer)) return;
+    for (const [index, piece] of this.#pieces) {
+      if (peer.shown.delete(index)) piece.pending--;
+      if (peer.bitfield.has(index)) piece.holders--;
+      if (piece.pending === 0 && piece.holders === 0) this.#hidden.add(index);
+    }
+  }
+
+  /** What to show now; the caller sends a HAVE for each. */
+  decide(nowMs: number): Revelation<Peer>[] {
+    const revelations: Revelation<Peer>[] = [];
+    const window = this.#windowPieces();
+    for (const index of this.#hidden) {
+      const peer = this.#leastBusy(index, window);
+      if (peer === undefined) break;
+      revelations.push(this.#show(peer, index, nowMs));
+    }
+    return revelations;
+  }
+
+  /** Pieces that stopped spreading, to one more peer each. To be asked a few times a second. */
+  decideStuck(nowMs: number): Revelation<Peer>[] {
+    const revelations: Revelation<Peer>[] = [];
+    const window = this.#windowPieces();
+    for (const [index, piece] of this.#pieces) {
+      if (nowMs - piece.lastSpreadMs < STUCK_MS || piece.holders >= this.#peers.size) continue;
+      const peer = this.#leastBusy(index, window);
+      if (peer !== undefined) revelations.push(this.#show(peer, index, nowMs));
+    }
+    return revelations;
+  }
+
+  #show(peer: Peer, index: number, nowMs: number): Revelation<Peer> {
+    const piece = this.#pieces.get(index) as PieceState;
+    piece.pending++;
+    piece.lastSpreadMs = nowMs;
+    peer.shown.add(index);
+    this.#hidden.delete(index);
+    return { peer, index };
+  }
+
+  #windowPieces(): number {
+    const total = WINDOW_BYTES / this.#pieceLengthBytes;
+    return Math.min(MOST_WINDOW, Math.max(LEAST_WINDOW, Math.ceil(total / Math.max(1, this.#peers.size))));
+  }
+
+  /** The peer that lacks the piece and has the fewest shown pieces open. */
+  #leastBusy(index: number, window: number): Peer | undefined {
+    let best: Peer | undefined;
+    for (const peer of this.#peers) {
+      if (peer.shown.size >= window || peer.shown.has(index) || peer.bitfield.has(index)) continue;
+      if (best === undefined || peer.shown.size < best.shown.size) best = peer;
+    }
+    return best;
+  }
+}

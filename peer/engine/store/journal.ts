@@ -1,0 +1,70 @@
+/**
+ * The append-only file that says which pieces are whole. Drives one file; its bytes are journal-format.ts.
+ * Invariant: an entry is written only after the piece's bytes were written, so that after kill -9 every entry is true.
+ */
+import { type FileHandle, open } from "node:fs/promises";
+import { encodeEntry, type JournalEntry, readEntries } from "./journal-format.ts";
+
+/** An open journal. */
+export class Journal {
+  readonly #file: FileHandle;
+  #offset: number;
+  #waiting: Buffer[] = [];
+  #writing: Promise<void> | undefined;
+  #failure: Error | undefined;
+
+  private constructor(file: FileHandle, offset: number) {
+    this.#file = file;
+    this.#offset = offset;
+  }
+
+  /** Opens or creates; answers the entries that survived. */
+  static async open(path: string): Promise<{ journal: Journal; entries: JournalEntry[] }> {
+    const file = await open(path, "a+").then(async (made) => {
+      await made.close();
+      return open(path, "r+");
+    });
+    const { entries, goodBytes } = readEntries(await file.readFile());
+    await file.truncate(goodBytes);
+    return { journal: new Journal(file, goodBytes), entries };
+  }
+
+  /** Queues an entry; entries of one turn are written together. A failed write is thrown by flush(). */
+  append(entry: JournalEntry): void {
+    this.#waiting.push(encodeEntry(entry));
+    this.#writing ??= this.#drain();
+  }
+
+  /** Resolves when everything appended so far is with the operating system. */
+  async flush(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Forgets all entries: the pieces they spoke of are no longer trusted. */
+  async clear(): Promise<void> {
+    await this.flush();
+    this.#offset = 0;
+    await this.#file.truncate(0);
+  }
+
+  async close(): Promise<void> {
+    await this.flush().catch(() => undefined);
+    await this.#file.close();
+  }
+
+  async #drain(): Promise<void> {
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const bytes = Buffer.concat(this.#waiting);
+      this.#waiting = [];
+      try {
+        await this.#file.write(bytes, 0, bytes.length, this.#offset);
+        this.#offset += bytes.length;
+      } catch (error) {
+        this.#failure = error as Error;
+      }
+    }
+    this.#writing = undefined;
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * What the parts of one torrent share: plain state, no behaviour. Each field has one writer, named here.
+ */
+import type { Clock } from "../../system/clock.ts";
+import type { Logger } from "../../system/logger.ts";
+import type { Geometry } from "../../torrents/geometry.ts";
+import type { Bitfield } from "./bitfield.ts";
+import type { HashWorkers } from "./hash-workers.ts";
+import type { Limiter } from "./limiter.ts";
+import type { PeerLink } from "./peer-link.ts";
+import type { PieceBuffers } from "./piece-buffers.ts";
+import type { PieceTruth } from "./piece-truth.ts";
+import type { DataFile } from "./store/data-file.ts";
+
+export interface SwarmState {
+  readonly geometry: Geometry;
+  readonly truth: PieceTruth;
+  /** Verified pieces: what we announce and serve. Written by PieceStore. */
+  readonly have: Bitfield;
+  /** Pieces on disk that no record vouched for yet. Written by PieceStore. */
+  readonly unverified: Bitfield;
+  /** Written by the torrent. */
+  readonly links: Set<PeerLink>;
+  readonly data: DataFile;
+  readonly buffers: PieceBuffers;
+  readonly workers: HashWorkers;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly uploadLimiter: Limiter;
+  readonly downloadLimiter: Limiter;
+  /** Prefix of this torrent's keys in the shared buffers. */
+  readonly cachePrefix: string;
+}
+
+/** Key of a piece in the shared buffer cache. */
+export function cacheKey(state: SwarmState, index: number): string {
+  return `${state.cachePrefix}/${index}`;
+}

@@ -1,0 +1,50 @@
+/**
+ * Names and info dicts of one torrent: live, v1, v2, and what it answers to. Decides.
+ */
+import type { KeyObject } from "node:crypto";
+import { publicKeyFrom } from "../../torrents/cluster-key.ts";
+import { infoHashV1, infoHashV2 } from "../../torrents/final-torrents.ts";
+import type { InfoHash } from "../../torrents/ids.ts";
+import { liveInfoHash, parseLiveInfo } from "../../torrents/live-info.ts";
+
+export class TorrentIdentity {
+  readonly name: string;
+  readonly liveInfo: Buffer | undefined;
+  readonly signer: KeyObject | undefined;
+  readonly publicKey: KeyObject | undefined;
+  readonly infoHash: InfoHash;
+  infoV1: Buffer | undefined;
+  infoV2: Buffer | undefined;
+
+  constructor(spec: { name: string; liveInfo?: Buffer; infoV1?: Buffer; infoV2?: Buffer; signer?: KeyObject }) {
+    this.name = spec.name;
+    this.liveInfo = spec.liveInfo;
+    this.infoV1 = spec.infoV1;
+    this.infoV2 = spec.infoV2;
+    this.signer = spec.signer;
+    this.publicKey = spec.liveInfo && publicKeyFrom(parseLiveInfo(spec.liveInfo).key);
+    const { live, v1, v2 } = this.infoHashes;
+    this.infoHash = (live ?? v2 ?? v1) as InfoHash;
+  }
+
+  get infoHashes(): { live?: InfoHash; v1?: InfoHash; v2?: InfoHash } {
+    return {
+      live: this.liveInfo && liveInfoHash(this.liveInfo),
+      v1: this.infoV1 && infoHashV1(this.infoV1),
+      v2: this.infoV2 && infoHashV2(this.infoV2),
+    };
+  }
+
+  /** The info dict behind one of our hashes. */
+  infoFor(infoHash: InfoHash): Buffer | undefined {
+    const { live, v1, v2 } = this.infoHashes;
+    if (infoHash === live) return this.liveInfo;
+    if (infoHash === v1) return this.infoV1;
+    return infoHash === v2 ? this.infoV2 : undefined;
+  }
+
+  useFinal(final: { infoV1: Buffer; infoV2: Buffer }): void {
+    this.infoV1 = final.infoV1;
+    this.infoV2 = final.infoV2;
+  }
+}

@@ -1,0 +1,24 @@
+/**
+ * Structured logs to standard error: a constant message and fields. Secrets in headers never get out.
+ */
+import { pino } from "pino";
+
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
+
+/** A pino logger that writes JSON lines to standard error. */
+export function makeLogger(options: { name: string; level: string }): Logger {
+  return pino(
+    { name: options.name, level: options.level, redact: ["headers.authorization", "headers.cookie", "request.headers.authorization", "request.headers.cookie"] },
+    pino.destination({ dest: 2, sync: false }),
+  );
+}
+
+/** Says nothing; for tests and libraries. */
+export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };

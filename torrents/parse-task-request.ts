@@ -1,0 +1,70 @@
+/**
+ * Checks the body of `POST /api/v1/tasks`, once, at the edge. Decides.
+ */
+import { SkimmerError } from "../system/errors.ts";
+import { MAX_PIECE_BYTES, MIN_PIECE_BYTES } from "./geometry.ts";
+import { parsePeerId } from "./ids.ts";
+import { fieldReader } from "./parse-fields.ts";
+import type { TaskRequest } from "./task-api.ts";
+
+const MOST_URL = 8192;
+const MOST_HEADERS = 100;
+const MOST_HEADER_VALUE = 16384;
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+const HEADER_VALUE = /^[^\u0000-\u0008\u000a-\u001f\u007f]*$/;
+const read = fieldReader("bad_request", "task request");
+
+/** Throws SkimmerError `bad_request` or `unsupported_scheme`, with what to change. */
+export function parseTaskRequest(body: unknown): TaskRequest {
+  const fields = read.object(body, "body");
+  return {
+    url: checkUrl(read.text(fields.url, "url", MOST_URL)),
+    headers: parseHeaders(fields.headers),
+    digest: checkMatch(read.optionalText(fields.digest, "digest", 80), "digest", /^sha256:[0-9a-f]{64}$/, "sha256: and 64 hex digits"),
+    tag: read.optionalText(fields.tag, "tag", 256),
+    filter: fields.filter === undefined ? undefined : read.list(fields.filter, "filter", 50).map((name) => read.text(name, "filter", 256)),
+    range: checkMatch(read.optionalText(fields.range, "range", 40), "range", /^\d{1,15}-\d{1,15}$/, "FIRST-LAST in bytes"),
+    pieceLengthBytes: parsePieceLength(fields.pieceLengthBytes),
+    peer: parsePeer(fields.peer),
+  };
+}
+
+/** The URL as given, when we can fetch it. */
+export function checkUrl(text: string): string {
+  if (!URL.canParse(text)) throw new SkimmerError("bad_request", `cannot read the URL "${text}"`, { hint: "Give a full URL such as https://host/path/file." });
+  const { protocol } = new URL(text);
+  if (protocol === "http:" || protocol === "https:") return text;
+  throw new SkimmerError("unsupported_scheme", `cannot fetch "${text}": the scheme ${protocol} is not supported`, { hint: "Use http or https." });
+}
+
+/** Header names and values that may be sent to an origin as they are. */
+export function parseHeaders(value: unknown): Record<string, string> {
+  const headers: Record<string, string> = {};
+  const entries = Object.entries(read.object(value ?? {}, "headers"));
+  if (entries.length > MOST_HEADERS) read.fail("headers", `at most ${MOST_HEADERS} headers`);
+  for (const [name, content] of entries) {
+    const text = read.text(content, `header ${name}`, MOST_HEADER_VALUE);
+    if (!HEADER_NAME.test(name) || !HEADER_VALUE.test(text)) read.fail(`header ${JSON.stringify(name)}`, "a valid HTTP header");
+    headers[name.toLowerCase()] = text;
+  }
+  return headers;
+}
+
+function checkMatch(text: string | undefined, field: string, pattern: RegExp, wanted: string): string | undefined {
+  if (text === undefined || pattern.test(text)) return text;
+  return read.fail(field, wanted);
+}
+
+function parsePieceLength(value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  const length = read.integer(value, "pieceLengthBytes", { least: MIN_PIECE_BYTES, most: MAX_PIECE_BYTES });
+  return (length & (length - 1)) === 0 ? length : read.fail("pieceLengthBytes", "a power of two");
+}
+
+function parsePeer(value: unknown): TaskRequest["peer"] {
+  if (value === undefined) return undefined;
+  const peer = read.object(value, "peer");
+  const id = parsePeerId(read.text(peer.id, "peer.id", 40)) ?? read.fail("peer.id", "40 hex digits");
+  return { id, port: read.integer(peer.port, "peer.port", { least: 1, most: 65535 }) };
+}

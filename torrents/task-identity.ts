@@ -1,0 +1,38 @@
+/**
+ * What makes two requests the same task. Decides.
+ *
+ * The origin key names what is asked for; the task id adds what the origin said it is (validators, length) and, for
+ * private content, a secret salt, so that the info hash itself becomes the capability.
+ */
+import { createHash, type Hash } from "node:crypto";
+import { SkimmerError } from "../system/errors.ts";
+import type { TaskId } from "./ids.ts";
+import type { TaskRequest, Validators } from "./task-api.ts";
+
+/** Canonical text of what is asked for: single flight and rendezvous hashing go by it. */
+export function originKey(request: Pick<TaskRequest, "url" | "filter" | "tag" | "range" | "digest" | "pieceLengthBytes">): string {
+  return JSON.stringify([canonicalUrl(request.url, request.filter ?? []), request.tag ?? "", request.range ?? "", request.digest ?? "", request.pieceLengthBytes ?? 0]);
+}
+
+/** The task's id: SHA-256 over origin key, length, validators and salt, each with its length in front. */
+export function taskIdOf(input: { request: Parameters<typeof originKey>[0]; lengthBytes: number; validators: Validators; salt?: Buffer }): TaskId {
+  const hash = createHash("sha256");
+  for (const text of [originKey(input.request), String(input.lengthBytes), input.validators.etag ?? "", input.validators.lastModified ?? ""]) addField(hash, Buffer.from(text));
+  addField(hash, input.salt ?? Buffer.alloc(0));
+  return hash.digest("hex") as TaskId;
+}
+
+/** Without fragment and filtered parameters; default ports go by URL parsing. Throws SkimmerError `bad_request`. */
+function canonicalUrl(text: string, filter: readonly string[]): string {
+  if (!URL.canParse(text)) throw new SkimmerError("bad_request", `cannot read the URL ${text}`);
+  const url = new URL(text);
+  url.hash = "";
+  for (const name of filter) url.searchParams.delete(name);
+  return url.href;
+}
+
+function addField(hash: Hash, bytes: Buffer): void {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(bytes.length);
+  hash.update(length).update(bytes);
+}

@@ -1,0 +1,31 @@
+/**
+ * .torrent files and magnet links of final torrents. Decides.
+ */
+import { encode } from "./bencode.ts";
+import { infoHashV1 } from "./final-torrents.ts";
+import { hash } from "node:crypto";
+
+/** A .torrent file around unchanged info bytes. v2 with more than one piece carries its piece layer. */
+export function torrentFile(input: { info: Buffer; trackers: readonly string[]; layer?: { piecesRoot: Buffer; hashes: Buffer } }): Buffer {
+  const parts: Buffer[] = [Buffer.from("d")];
+  const put = (key: string, value: Buffer): void => void parts.push(encode(key), value);
+  if (input.trackers.length > 0) {
+    put("announce", encode(input.trackers[0]));
+    put("announce-list", encode(input.trackers.map((tracker) => [tracker])));
+  }
+  put("created by", encode("Skimmer"));
+  put("info", input.info);
+  if (input.layer !== undefined) put("piece layers", encode(new Map([[input.layer.piecesRoot.toString("latin1"), input.layer.hashes]])));
+  parts.push(Buffer.from("e"));
+  return Buffer.concat(parts);
+}
+
+/** A magnet link for whichever of the twins is given (BEP 9; BEP 52: btmh with the multihash prefix of SHA-256). */
+export function magnetLink(input: { name: string; infoV1?: Buffer; infoV2?: Buffer; trackers: readonly string[] }): string {
+  const parts: string[] = [];
+  if (input.infoV1 !== undefined) parts.push(`xt=urn:btih:${infoHashV1(input.infoV1)}`);
+  if (input.infoV2 !== undefined) parts.push(`xt=urn:btmh:1220${hash("sha256", input.infoV2, "hex")}`);
+  parts.push(`dn=${encodeURIComponent(input.name)}`);
+  for (const tracker of input.trackers) parts.push(`tr=${encodeURIComponent(tracker)}`);
+  return `magnet:?${parts.join("&")}`;
+}
