@@ -59,6 +59,11 @@ export async function openTorrent(system: TorrentSystem, spec: TorrentSpec): Pro
   store.replay(entries);
   const trusted = !fresh && (await isTrusted(meta, data, state.have.isFull));
   if (!trusted) await verifyAll(state, store, fresh);
+  let saving = Promise.resolve();
+  const save = (owner: SwarmTorrent): Promise<void> => {
+    saving = saving.catch(() => undefined).then(() => saveMeta(metaPath, owner, data));
+    return saving;
+  };
   const torrent = new SwarmTorrent({
     state,
     identity,
@@ -67,17 +72,17 @@ export async function openTorrent(system: TorrentSystem, spec: TorrentSpec): Pro
     wake: system.wake,
     onFinal: system.onFinal,
     live: (owner) => makeLive(state, identity, owner),
-    saveMeta: (owner) => saveMeta(metaPath, owner, data),
+    saveMeta: save,
   });
   const signature = spec.finalSignature ?? meta.finalSignature;
   if (signature !== undefined && identity.infoV1 !== undefined && identity.infoV2 !== undefined) torrent.live?.useFinal({ infoV1: identity.infoV1, infoV2: identity.infoV2, signature });
-  await saveMeta(metaPath, torrent, data);
+  await save(torrent);
   return {
     torrent,
     close: async () => {
       torrent.close();
       await journal.close();
-      await saveMeta(metaPath, torrent, data).catch(() => undefined);
+      await save(torrent).catch(() => undefined);
       state.uploadLimiter.close();
       state.downloadLimiter.close();
       await data.close();

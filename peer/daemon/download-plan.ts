@@ -1,0 +1,166 @@
+/**
+ * How one request is going to get its content. Drives: asks the supernodes, else the origin.
+ *
+ * Equal requests that arrive together are planned once. Every plan was allowed by the origin for this caller's headers:
+ * the supernode's seeder asked it, or we did.
+ */
+import { randomBytes, type KeyObject } from "node:crypto";
+import type { Origin, Probe } from "../../origin/types.ts";
+import { SkimmerError } from "../../system/errors.ts";
+import type { FinalTorrents, PeerAddress, TaskAnswer } from "../../torrents/task-api.ts";
+import { originKey } from "../../torrents/task-identity.ts";
+import type { DownloadRequest } from "./daemon-api.ts";
+import { makeLocalTorrent } from "./local-torrent.ts";
+import { originRequest } from "./origin-request.ts";
+import { hasValidators, isSameContent } from "./same-content.ts";
+import { SingleFlight } from "./single-flight.ts";
+import type { SupernodeClient } from "./supernode-client.ts";
+import type { TaskEntry } from "./task-entry.ts";
+import type { TaskIndex } from "./task-index.ts";
+
+/** A torrent to open: what to remember of it, and whom to ask first. */
+export interface OpenTask {
+  readonly entry: TaskEntry;
+  readonly peers: readonly PeerAddress[];
+  readonly final: FinalTorrents | undefined;
+  /** There is no swarm to wait for: the origin is read at once. */
+  readonly alone: boolean;
+}
+
+export type Plan =
+  | { readonly kind: "inline"; readonly bytes: Buffer; readonly task: OpenTask; readonly warnings: readonly string[] }
+  | { readonly kind: "torrent"; readonly task: OpenTask; readonly warnings: readonly string[] }
+  | { readonly kind: "empty"; readonly name: string; readonly warnings: readonly string[] }
+  | { readonly kind: "spool"; readonly probe: Probe; readonly warnings: readonly string[] };
+
+export interface PlannerOptions {
+  readonly supernodes: readonly string[];
+  readonly client: SupernodeClient;
+  readonly origin: Origin;
+  readonly index: TaskIndex;
+  readonly key: KeyObject;
+  readonly epochMs: () => number;
+}
+
+export interface PlanOptions {
+  /** Pass over the supernodes. */
+  readonly straight: boolean;
+  readonly signal: AbortSignal;
+}
+
+const SALT_BYTES = 16;
+
+export class Planner {
+  readonly #options: PlannerOptions;
+  readonly #flights = new SingleFlight<Plan>();
+
+  constructor(options: PlannerOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with SkimmerError: origin_*, no_supernode (with `notbs`), cancelled. */
+  plan(request: DownloadRequest, options: PlanOptions): Promise<Plan> {
+    const supernodes = request.supernodes ?? this.#options.supernodes;
+    const key = JSON.stringify([originKey(request), request.headers, supernodes, request.notbs, options.straight]);
+    return this.#flights.run(key, (signal) => this.#plan(request, { ...options, supernodes, signal }), options.signal);
+  }
+
+  async #plan(request: DownloadRequest, options: PlanOptions & { supernodes: readonly string[] }): Promise<Plan> {
+    const warnings: string[] = [];
+    const { signal, supernodes } = options;
+    if (options.straight) return this.#planOrigin(request, { signal, warnings });
+    const registration = await this.#options.client.register(supernodes, request, { signal, warn: (message) => warnings.push(message) });
+    if (registration.kind === "answer") return this.#planAnswer({ request, answer: registration.answer, signal, warnings });
+    if (request.notbs) throw noSupernode(supernodes, registration.failures);
+    return this.#planOrigin(request, { signal, warnings });
+  }
+
+  async #planAnswer(input: { request: DownloadRequest; answer: TaskAnswer; signal: AbortSignal; warnings: string[] }): Promise<Plan> {
+    const { request, answer, signal, warnings } = input;
+    if (answer.unvalidated) {
+      const probe = await this.#probeUnvalidated(input);
+      if (probe !== undefined && !isSameContent(answer, probe)) {
+        if (request.notbs) throw new SkimmerError("origin_changed", "the supernode has an older version than the origin, and no seeder to fetch the new one", { retriable: true });
+        warnings.push("the supernode has an older version than the origin; reading the origin");
+        return this.#planProbed(request, { probe, warnings });
+      }
+    }
+    const task = { entry: this.#entryOf(request, answer), peers: answer.peers, final: answer.final, alone: false };
+    if (answer.lengthBytes === 0) return { kind: "empty", name: answer.name, warnings };
+    const bytes = answer.inline === undefined ? undefined : Buffer.from(answer.inline, "base64");
+    return bytes?.length === answer.lengthBytes ? { kind: "inline", bytes, task, warnings } : { kind: "torrent", task, warnings };
+  }
+
+  /** The origin's word where no seeder could ask it; undefined where the origin cannot be reached. */
+  async #probeUnvalidated(input: { request: DownloadRequest; signal: AbortSignal; warnings: string[] }): Promise<Probe | undefined> {
+    try {
+      return await this.#options.origin.probe(originRequest(input.request), { signal: input.signal });
+    } catch (thrown) {
+      if (!(thrown instanceof SkimmerError) || thrown.code !== "origin_unreachable") throw thrown;
+      input.warnings.push("the origin cannot be reached; the content may be older than the origin's");
+      return undefined;
+    }
+  }
+
+  async #planOrigin(request: DownloadRequest, options: { signal: AbortSignal; warnings: string[] }): Promise<Plan> {
+    const probe = await this.#options.origin.probe(originRequest(request), { signal: options.signal });
+    return this.#planProbed(request, { probe, warnings: options.warnings });
+  }
+
+  #planProbed(request: DownloadRequest, options: { probe: Probe; warnings: string[] }): Plan {
+    const { probe, warnings } = options;
+    if (probe.lengthBytes === undefined) return { kind: "spool", probe, warnings };
+    if (probe.lengthBytes === 0) return { kind: "empty", name: probe.name, warnings };
+    const same = this.#options.index.findSame({ originKey: originKey(request), validators: probe.validators, lengthBytes: probe.lengthBytes });
+    const entry = same ?? this.#localEntry(request, { ...probe, lengthBytes: probe.lengthBytes });
+    return { kind: "torrent", task: { entry, peers: [], final: undefined, alone: true }, warnings };
+  }
+
+  #localEntry(request: DownloadRequest, probe: Probe & { lengthBytes: number }): TaskEntry {
+    const volatile = !hasValidators(probe.validators) && request.digest === undefined;
+    const { name, lengthBytes, validators } = probe;
+    const local = makeLocalTorrent({ request, name, lengthBytes, validators, key: this.#options.key, salt: volatile ? randomBytes(SALT_BYTES) : undefined });
+    return this.#options.index.get(local.infoHash) ?? {
+      infoHash: local.infoHash,
+      url: request.url,
+      originKey: originKey(request),
+      name: local.name,
+      lengthBytes,
+      pieceLengthBytes: local.geometry.pieceLengthBytes,
+      validators,
+      liveInfo: local.liveInfo.toString("base64"),
+      trackers: [],
+      local: true,
+      volatile,
+      complete: false,
+      lastUsedAtMs: this.#options.epochMs(),
+    };
+  }
+
+  /** What to remember of a supernode's task; the same content under another of its names is taken from the store. */
+  #entryOf(request: DownloadRequest, answer: TaskAnswer): TaskEntry {
+    const { index, epochMs } = this.#options;
+    const stored = index.findByHashes([answer.infoHash, answer.infoHashV1, answer.infoHashV2]);
+    if (stored !== undefined && stored.infoHash !== answer.infoHash && stored.complete) return stored;
+    const { name, lengthBytes, pieceLengthBytes, validators, liveInfo, trackers, infoHash, infoHashV1, infoHashV2 } = answer;
+    const kept = stored?.infoHash === infoHash ? stored : undefined;
+    return {
+      ...kept,
+      infoHash, infoHashV1, infoHashV2, name, lengthBytes, pieceLengthBytes, validators, liveInfo, trackers,
+      url: request.url,
+      originKey: originKey(request),
+      local: false,
+      volatile: false,
+      complete: kept?.complete ?? false,
+      lastUsedAtMs: epochMs(),
+    };
+  }
+}
+
+function noSupernode(supernodes: readonly string[], failures: readonly string[]): SkimmerError {
+  const why = failures.length > 0 ? failures.join("; ") : `all were set aside a moment ago: ${supernodes.join(", ")}`;
+  return new SkimmerError("no_supernode", `no supernode answers, and reading the origin is forbidden (${why})`, {
+    hint: "Start a supernode, give its address with --supernode, or leave out --notbs.",
+    retriable: true,
+  });
+}

@@ -1,0 +1,220 @@
+/**
+ * The torrents that this daemon has open, each once, however many requests use it. Drives.
+ *
+ * Complete torrents stay open and serve, at most MAX_OPEN of them; incomplete ones are closed when their last request
+ * leaves, and what they verified stays on disk. A data file that is also somebody's output is looked at every few seconds:
+ * changed, it is no longer ours, and the task is forgotten. Invariant: opening and closing of one info hash never overlap.
+ */
+import type { KeyObject } from "node:crypto";
+import type { Origin } from "../../origin/types.ts";
+import type { Clock } from "../../system/clock.ts";
+import { SkimmerError } from "../../system/errors.ts";
+import type { Logger } from "../../system/logger.ts";
+import { geometryOf } from "../../torrents/geometry.ts";
+import type { InfoHash } from "../../torrents/ids.ts";
+import type { Engine, Torrent, TorrentSpec } from "../engine/types.ts";
+import { Announcer } from "./announcer.ts";
+import type { OpenTask } from "./download-plan.ts";
+import type { HttpGet } from "./http-get.ts";
+import { OriginReader } from "./origin-reader.ts";
+import { isLinkIntact, type TaskIndex } from "./task-index.ts";
+import { TaskRun } from "./task-run.ts";
+
+export interface OpenRunsOptions {
+  readonly engine: Engine;
+  readonly index: TaskIndex;
+  readonly origin: Origin;
+  readonly key: KeyObject;
+  readonly get: HttpGet;
+  /** Download limit of the host, bytes per second; 0 is unlimited. */
+  readonly downloadBytesPerSecond: number;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+interface OpenRun {
+  readonly run: TaskRun;
+  readonly announcer: Announcer;
+  /** Requests between open() and their handle's disposal. */
+  users: number;
+  /** Forget the task when the last user leaves. */
+  discard: boolean;
+  /** Becomes known after the torrent was opened; writes wait for nobody. */
+  readonly offs: () => void;
+}
+
+/** A request's hold on an open torrent. */
+export interface RunHandle extends AsyncDisposable {
+  readonly run: TaskRun;
+  /** The task goes away with its last user: wrong or unrepeatable content. */
+  discard(): void;
+}
+
+const MAX_OPEN = 256;
+const LINK_CHECK_MS = 2_000;
+const STOP_ANNOUNCE_MS = 2_000;
+
+export class OpenRuns {
+  readonly #options: OpenRunsOptions;
+  /** In the order of last use. */
+  readonly #open = new Map<InfoHash, OpenRun>();
+  readonly #turns = new Map<InfoHash, Promise<unknown>>();
+  readonly #linkTimer: NodeJS.Timeout;
+  #closed = false;
+
+  constructor(options: OpenRunsOptions) {
+    this.#options = options;
+    this.#linkTimer = setInterval(() => void this.#checkLinks(), LINK_CHECK_MS);
+    this.#linkTimer.unref();
+  }
+
+  get(infoHash: InfoHash): TaskRun | undefined {
+    return this.#open.get(infoHash)?.run;
+  }
+
+  /** Opens the torrent, or joins the one that is open. Rejects with SkimmerError `disk_full`, `cancelled`. */
+  async open(task: OpenTask): Promise<RunHandle> {
+    const { infoHash } = task.entry;
+    const open = await this.#inTurn(infoHash, async () => {
+      if (this.#closed) throw new SkimmerError("cancelled", "the daemon is stopping", { retriable: true });
+      if (!(await isLinkIntact(task.entry))) await this.#forget(infoHash);
+      const found = this.#open.get(infoHash) ?? (await this.#begin(task));
+      this.#open.delete(infoHash);
+      this.#open.set(infoHash, found);
+      found.users++;
+      return found;
+    });
+    open.run.torrent.addPeers(task.peers);
+    this.#closeIdlest();
+    let held = true;
+    return {
+      run: open.run,
+      discard: () => {
+        open.discard = true;
+      },
+      [Symbol.asyncDispose]: async () => {
+        if (held) await this.#release(infoHash, open);
+        held = false;
+      },
+    };
+  }
+
+  /** Ends what waits for the task and removes it from the disk. */
+  async remove(infoHash: InfoHash): Promise<void> {
+    await this.#inTurn(infoHash, () => this.#forget(infoHash));
+  }
+
+  /** Closes everything; trackers are told `stopped` within a bounded time. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#linkTimer);
+    const stopping = new SkimmerError("cancelled", "the daemon was stopped", { hint: "What was downloaded is kept; run the same command again to go on.", retriable: true });
+    await Promise.allSettled([...this.#open.keys()].map((infoHash) => this.#inTurn(infoHash, () => this.#end(infoHash, stopping))));
+  }
+
+  /** Runs `work` after everything that was asked before for this info hash. */
+  async #inTurn<T>(infoHash: InfoHash, work: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(infoHash) ?? Promise.resolve()).then(work, work);
+    this.#turns.set(infoHash, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(infoHash) === turn) this.#turns.delete(infoHash);
+    }
+  }
+
+  async #begin(task: OpenTask): Promise<OpenRun> {
+    const { engine, index, origin, clock, logger, get, random } = this.#options;
+    const { entry } = task;
+    await index.save(entry.linked !== undefined && index.get(entry.infoHash) === undefined ? { ...entry, complete: false, linked: undefined, sha256: undefined, md5: undefined } : entry);
+    const torrent = await engine.add(this.#specOf(task));
+    let run: TaskRun | undefined;
+    const bytesPerSecond = (): number => lowest([run?.limitBytesPerSecond ?? 0, this.#options.downloadBytesPerSecond]);
+    const reader = new OriginReader({ torrent, validators: entry.validators, origin, bytesPerSecond });
+    const announcer = new Announcer({
+      torrent, trackers: entry.trackers, peerId: engine.peerId, port: engine.address.port, starving: () => run?.starving ?? false, get, random, logger,
+    });
+    run = new TaskRun({ torrent, reader, hurry: () => announcer.hurry(), alone: task.alone, clock, logger });
+    const offs = this.#remember(torrent);
+    announcer.start();
+    const open: OpenRun = { run, announcer, users: 0, discard: entry.volatile, offs };
+    this.#open.set(entry.infoHash, open);
+    return open;
+  }
+
+  #specOf(task: OpenTask): TorrentSpec {
+    const { entry, final } = task;
+    const bytes = (base64: string): Buffer => Buffer.from(base64, "base64");
+    return {
+      directory: this.#options.index.directory(entry.infoHash),
+      name: entry.name,
+      geometry: geometryOf(entry),
+      liveInfo: bytes(entry.liveInfo),
+      ...(final === undefined ? {} : { infoV1: bytes(final.infoV1), infoV2: bytes(final.infoV2), pieceLayer: bytes(final.pieceLayer), finalSignature: bytes(final.signature) }),
+      ...(entry.local ? { signer: this.#options.key } : {}),
+    };
+  }
+
+  /** Writes down what becomes known later: completeness, final hashes. */
+  #remember(torrent: Torrent): () => void {
+    const { index, logger } = this.#options;
+    const save = (): void => {
+      const { v1, v2 } = torrent.infoHashes;
+      const known = { complete: torrent.complete, ...(v1 === undefined ? {} : { infoHashV1: v1 }), ...(v2 === undefined ? {} : { infoHashV2: v2 }) };
+      index.update(torrent.infoHash, known).catch((error: unknown) => logger.warn({ err: error, infoHash: torrent.infoHash }, "task.json could not be written"));
+    };
+    torrent.on("complete", save);
+    torrent.on("final", save);
+    if (torrent.complete && index.get(torrent.infoHash)?.complete === false) save();
+    return () => torrent.off("complete", save).off("final", save);
+  }
+
+  async #release(infoHash: InfoHash, open: OpenRun): Promise<void> {
+    open.users--;
+    if (open.users > 0 || this.#open.get(infoHash) !== open) return;
+    await this.#inTurn(infoHash, async () => {
+      if (open.users > 0 || this.#open.get(infoHash) !== open) return;
+      if (open.discard) await this.#forget(infoHash);
+      else if (!open.run.torrent.complete) await this.#end(infoHash, new SkimmerError("cancelled", "nobody waits for this download any more"));
+    });
+  }
+
+  async #forget(infoHash: InfoHash): Promise<void> {
+    await this.#end(infoHash, new SkimmerError("cancelled", "the task was removed"));
+    await this.#options.index.remove(infoHash);
+  }
+
+  async #end(infoHash: InfoHash, error: SkimmerError): Promise<void> {
+    const open = this.#open.get(infoHash);
+    if (open === undefined) return;
+    this.#open.delete(infoHash);
+    open.offs();
+    await open.run.close(error);
+    await Promise.all([open.announcer.stop(AbortSignal.timeout(STOP_ANNOUNCE_MS)), this.#options.engine.remove(open.run.torrent)]);
+  }
+
+  #closeIdlest(): void {
+    if (this.#open.size <= MAX_OPEN) return;
+    const idle = [...this.#open].find(([, open]) => open.users === 0);
+    if (idle === undefined) return;
+    const [infoHash, open] = idle;
+    void this.#inTurn(infoHash, async () => {
+      if (open.users === 0 && this.#open.get(infoHash) === open) await this.#end(infoHash, new SkimmerError("cancelled", "too many torrents are open"));
+    });
+  }
+
+  async #checkLinks(): Promise<void> {
+    for (const infoHash of this.#open.keys()) {
+      const entry = this.#options.index.get(infoHash);
+      if (entry?.linked === undefined || (await isLinkIntact(entry))) continue;
+      this.#options.logger.info({ infoHash }, "an output was changed in place; its task is forgotten");
+      await this.remove(infoHash);
+    }
+  }
+}
+
+function lowest(limits: readonly number[]): number {
+  const set = limits.filter((limit) => limit > 0);
+  return set.length === 0 ? 0 : Math.min(...set);
+}
