@@ -76,7 +76,7 @@ export class Planner {
   }
 
   async #planAnswer(input: { request: DownloadRequest; answer: TaskAnswer; signal: AbortSignal; warnings: string[] }): Promise<Plan> {
-    const { request, answer, signal, warnings } = input;
+    const { request, answer, warnings } = input;
     if (answer.unvalidated) {
       const probe = await this.#probeUnvalidated(input);
       if (probe !== undefined && !isSameContent(answer, probe)) {

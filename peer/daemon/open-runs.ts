@@ -16,6 +16,7 @@ import type { Engine, Torrent, TorrentSpec } from "../engine/types.ts";
 import { Announcer } from "./announcer.ts";
 import type { OpenTask } from "./download-plan.ts";
 import type { HttpGet } from "./http-get.ts";
+import { lowestLimit } from "./lowest-limit.ts";
 import { OriginReader } from "./origin-reader.ts";
 import { isLinkIntact, type TaskIndex } from "./task-index.ts";
 import { TaskRun } from "./task-run.ts";
@@ -130,7 +131,7 @@ export class OpenRuns {
     await index.save(entry.linked !== undefined && index.get(entry.infoHash) === undefined ? { ...entry, complete: false, linked: undefined, sha256: undefined, md5: undefined } : entry);
     const torrent = await engine.add(this.#specOf(task));
     let run: TaskRun | undefined;
-    const bytesPerSecond = (): number => lowest([run?.limitBytesPerSecond ?? 0, this.#options.downloadBytesPerSecond]);
+    const bytesPerSecond = (): number => lowestLimit(run?.limitBytesPerSecond ?? 0, this.#options.downloadBytesPerSecond);
     const reader = new OriginReader({ torrent, validators: entry.validators, origin, bytesPerSecond });
     const announcer = new Announcer({
       torrent, trackers: entry.trackers, peerId: engine.peerId, port: engine.address.port, starving: () => run?.starving ?? false, get, random, logger,
@@ -212,9 +213,4 @@ export class OpenRuns {
       await this.remove(infoHash);
     }
   }
-}
-
-function lowest(limits: readonly number[]): number {
-  const set = limits.filter((limit) => limit > 0);
-  return set.length === 0 ? 0 : Math.min(...set);
 }

@@ -6,11 +6,12 @@
  */
 import type { Clock } from "../../system/clock.ts";
 import { type ErrorCode, SkimmerError, toSkimmerError } from "../../system/errors.ts";
-import { requestJson } from "../../system/json-http.ts";
+import { EXIT_CODES } from "../../system/exit-codes.ts";
+import { type JsonResponse, requestJson } from "../../system/json-http.ts";
 import type { Logger } from "../../system/logger.ts";
 import type { PeerId } from "../../torrents/ids.ts";
 import { parseTaskAnswer } from "../../torrents/parse-task-answer.ts";
-import type { TaskAnswer, TaskRequest } from "../../torrents/task-api.ts";
+import type { ApiErrorBody, TaskAnswer, TaskRequest } from "../../torrents/task-api.ts";
 import type { DownloadRequest } from "./daemon-api.ts";
 import type { SupernodeFailure, SupernodeList } from "./supernode-list.ts";
 
@@ -27,7 +28,7 @@ export interface SupernodeClientOptions {
 
 /** A supernode asks the origin before it answers: slower than this, and the next one is asked. */
 const ANSWER_TIMEOUT_MS = 15_000;
-const CONNECT_TIMEOUT_MS = 3_000;
+const MAX_MESSAGE_LENGTH = 2000;
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
 /** What the origin said, or what no other supernode would say differently. */
 const FINAL_CODES: ReadonlySet<string> = new Set<ErrorCode>(["origin_refused", "origin_not_found", "origin_failed", "digest_mismatch", "bad_request", "unsupported_scheme"]);
@@ -68,14 +69,10 @@ export class SupernodeClient {
   }
 
   async #ask(url: string, request: DownloadRequest, signal: AbortSignal): Promise<TaskAnswer> {
-    const response = await requestJson(`${url}/api/v1/tasks`, {
-      method: "POST",
-      body: taskRequest(request, this.#options.peer),
-      timeoutMs: ANSWER_TIMEOUT_MS,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      maxBytes: MAX_ANSWER_BYTES,
-      signal,
-    });
+    const body = taskRequest(request, this.#options.peer);
+    const sent = requestJson({ url: `${url}/api/v1/tasks`, method: "POST", body, timeoutMs: ANSWER_TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES, signal });
+    const response = await sent.catch((thrown: unknown) => Promise.reject(transportError(thrown)));
+    if (response.status !== 200) throw apiError(response);
     const answer = parseTaskAnswer(response.body);
     if (answer.state === "failed") throw new SkimmerError("no_seeder", "the supernode's seeder gave the task up", { retriable: true });
     return answer;
@@ -88,6 +85,24 @@ function classify(error: SkimmerError): SupernodeFailure | undefined {
   if (error.code === "timeout") return "slow";
   if (error.code === "no_supernode") return "refused";
   return "nonsense";
+}
+
+/** A failure before there was an answer, under the code by which it is classified. */
+function transportError(thrown: unknown): SkimmerError {
+  if (thrown instanceof SkimmerError) return thrown;
+  const { code, name, message } = thrown as NodeJS.ErrnoException;
+  if (name === "AbortError" || name === "TimeoutError") return new SkimmerError("timeout", `no answer within ${ANSWER_TIMEOUT_MS / 1000} s`, { retriable: true, cause: thrown });
+  const broken = code === "ECONNRESET" || String(code).startsWith("HPE_");
+  return new SkimmerError(broken ? "protocol" : "no_supernode", code ?? message, { retriable: true, cause: thrown });
+}
+
+/** The supernode's own words for a failure; an answer without them is nonsense. */
+function apiError(response: JsonResponse): SkimmerError {
+  const error = (response.body as Partial<ApiErrorBody> | undefined)?.error;
+  const known = typeof error === "object" && error !== null && typeof error.message === "string" && error.code in EXIT_CODES;
+  if (!known) return new SkimmerError("protocol", `HTTP ${response.status} without an error of ours`);
+  const status = typeof error.status === "number" ? error.status : undefined;
+  return new SkimmerError(error.code as ErrorCode, error.message.slice(0, MAX_MESSAGE_LENGTH), { hint: typeof error.hint === "string" ? error.hint.slice(0, MAX_MESSAGE_LENGTH) : undefined, status });
 }
 
 function taskRequest(request: DownloadRequest, peer: TaskRequest["peer"]): TaskRequest {

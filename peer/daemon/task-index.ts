@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { type InfoHash, parseInfoHash } from "../../torrents/ids.ts";
 import type { Validators } from "../../torrents/task-api.ts";
 import { hasValidators, isSameContent } from "./same-content.ts";
-import { parseTaskEntry, type TaskEntry } from "./task-entry.ts";
+import { type LinkedFile, parseTaskEntry, type TaskEntry } from "./task-entry.ts";
 
 const FILE = "task.json";
 const READ_AT_ONCE = 16;
@@ -113,4 +113,10 @@ export async function isLinkIntact(entry: TaskEntry): Promise<boolean> {
   if (entry.linked === undefined) return true;
   const found = await stat(entry.linked.path, { bigint: true }).catch(() => undefined);
   return found !== undefined && String(found.mtimeNs) === entry.linked.mtimeNs && Number(found.size) === entry.linked.lengthBytes;
+}
+
+/** The data file as it is now, before it gets a second name. */
+export async function linkedFileOf(path: string): Promise<LinkedFile> {
+  const found = await stat(path, { bigint: true });
+  return { path, mtimeNs: String(found.mtimeNs), lengthBytes: Number(found.size) };
 }

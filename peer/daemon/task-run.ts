@@ -8,12 +8,12 @@
 import type { Clock } from "../../system/clock.ts";
 import { SkimmerError } from "../../system/errors.ts";
 import type { Logger } from "../../system/logger.ts";
+import { RateMeter } from "../engine/rate-meter.ts";
 import type { BytesFrom, Torrent, TorrentStats } from "../engine/types.ts";
 import { accountAtEnd, accountSoFar } from "./byte-account.ts";
 import { type DownloadRequest, PROGRESS_INTERVAL_MS } from "./daemon-api.ts";
 import type { OriginReader } from "./origin-reader.ts";
 import { originRequest } from "./origin-request.ts";
-import { RateMeter } from "./rate-meter.ts";
 import { decideSource } from "./source-decider.ts";
 
 export interface RunOptions {
@@ -57,7 +57,8 @@ export class TaskRun {
   readonly torrent: Torrent;
   readonly #options: RunOptions;
   readonly #members = new Set<Member>();
-  readonly #rate = new RateMeter();
+  readonly #meter = new RateMeter();
+  #bytesPerSecond = 0;
   #timer: NodeJS.Timeout | undefined;
   #startedAtMs = 0;
   #lastBytesAtMs: number | undefined;
@@ -172,7 +173,7 @@ export class TaskRun {
     } else if (nowMs - (this.#lastSwarmAtMs ?? 0) > FLOW_PAUSE_MS) this.#flowingSinceMs = undefined;
     this.#moved = moved;
     this.#swarmMoved = swarmMoved;
-    this.#rate.add(moved, nowMs);
+    this.#bytesPerSecond = Math.round(this.#meter.rateOfTotal(moved, nowMs));
   }
 
   #movedBytes(): number {
@@ -249,7 +250,7 @@ export class TaskRun {
     const { stats } = this.torrent;
     const { unconfirmedBytes } = this.#options.reader;
     const from = accountSoFar({ begin: member.begin, now: stats, unconfirmedBytes });
-    return { bytes: Math.min(this.torrent.geometry.lengthBytes, stats.bytesHave + unconfirmedBytes), rate: this.#rate.bytesPerSecond, peers: stats.connections, from };
+    return { bytes: Math.min(this.torrent.geometry.lengthBytes, stats.bytesHave + unconfirmedBytes), rate: this.#bytesPerSecond, peers: stats.connections, from };
   }
 
   readonly #onComplete = (): void => this.#resolveAll();

@@ -1,0 +1,128 @@
+/**
+ * The daemon's HTTP API on its Unix socket (daemon-api.ts). Drives; a table of routes and no framework, because its
+ * start-up time is part of every first dfget.
+ * Every body is bounded; a client that goes away cancels its download; a slow reader misses progress, never the end.
+ */
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
+import type { Logger } from "../../system/logger.ts";
+import { type InfoHash, parseInfoHash } from "../../torrents/ids.ts";
+import type { ApiErrorBody } from "../../torrents/task-api.ts";
+import { type DaemonInfo, type DownloadEvent, type DownloadRequest, type ErrorEvent, MAX_BODY_BYTES, PROGRESS_INTERVAL_MS, type TaskRow } from "./daemon-api.ts";
+import { parseDownloadRequest } from "./parse-download-request.ts";
+
+/** What the API can ask of the daemon. */
+export interface ApiTarget {
+  download(request: DownloadRequest, io: { signal: AbortSignal; emit: (event: DownloadEvent) => void }): Promise<DownloadEvent>;
+  tasks(): TaskRow[];
+  info(): DaemonInfo;
+  /** False where there is no such task. */
+  removeTask(infoHash: InfoHash): Promise<boolean>;
+  /** Begins to stop; returns at once. */
+  stop(): void;
+}
+
+const STATUS_OF: Readonly<Record<string, number>> = { bad_request: 400, unsupported_scheme: 400, not_found: 404, internal: 500 };
+const HEADERS_TIMEOUT_MS = 10_000;
+
+/** A server that is not listening yet. */
+export function makeApiServer(target: ApiTarget, logger: Logger): http.Server {
+  const server = http.createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: HEADERS_TIMEOUT_MS, noDelay: true }, (request, response) => {
+    route(target, request, response).catch((thrown: unknown) => {
+      const error = toSkimmerError(thrown);
+      if (error.code === "internal") logger.error({ err: thrown, method: request.method }, "request failed");
+      if (response.headersSent) response.destroy();
+      else sendError(response, error);
+    });
+  });
+  server.timeout = 0;
+  return server;
+}
+
+async function route(target: ApiTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const path = (request.url ?? "/").split("?", 1)[0];
+  const name = `${request.method} ${path}`;
+  if (name === "POST /v1/downloads") return download(target, request, response);
+  if (name === "GET /v1/info") return send(response, 200, target.info());
+  if (name === "GET /v1/tasks") return send(response, 200, { tasks: target.tasks() });
+  if (name === "POST /v1/stop") {
+    send(response, 202, { stopping: true });
+    response.once("close", () => target.stop());
+    return;
+  }
+  if (request.method === "DELETE" && path.startsWith("/v1/tasks/")) return removeTask(target, path.slice("/v1/tasks/".length), response);
+  throw new SkimmerError("not_found", `there is no ${name}`);
+}
+
+async function removeTask(target: ApiTarget, text: string, response: ServerResponse): Promise<void> {
+  const infoHash = parseInfoHash(text);
+  if (infoHash === undefined) throw new SkimmerError("bad_request", "the task is named by 40 hexadecimal digits");
+  if (!(await target.removeTask(infoHash))) throw new SkimmerError("not_found", `this host has no task ${infoHash}`);
+  send(response, 200, { removed: infoHash });
+}
+
+async function download(target: ApiTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const wanted = parseDownloadRequest(await readJson(request));
+  const cancel = new AbortController();
+  response.once("close", () => cancel.abort(new SkimmerError("cancelled", "the caller went away")));
+  const signals = [cancel.signal, ...(wanted.timeoutMs > 0 ? [timeoutSignal(wanted.timeoutMs, cancel.signal)] : [])];
+  response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+  const last = await target.download(wanted, { signal: AbortSignal.any(signals), emit: eventWriter(response) }).catch(errorEvent);
+  if (!response.destroyed) response.end(line(last));
+}
+
+/** Writes events as they come; progress is left out while the reader is behind or the last one is fresh. */
+function eventWriter(response: ServerResponse): (event: DownloadEvent) => void {
+  let progressAtMs = Number.NEGATIVE_INFINITY;
+  return (event) => {
+    if (response.destroyed || response.writableEnded) return;
+    if (event.event === "progress") {
+      const nowMs = performance.now();
+      if (response.writableNeedDrain || nowMs - progressAtMs < PROGRESS_INTERVAL_MS * 0.9) return;
+      progressAtMs = nowMs;
+    }
+    response.write(line(event));
+  };
+}
+
+function timeoutSignal(timeoutMs: number, until: AbortSignal): AbortSignal {
+  const control = new AbortController();
+  const timer = setTimeout(() => control.abort(new SkimmerError("timeout", `the download took longer than ${timeoutMs / 1000} s`)), timeoutMs);
+  until.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  return control.signal;
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > MAX_BODY_BYTES) throw new SkimmerError("bad_request", `the body is longer than ${MAX_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks, length).toString("utf8"));
+  } catch (cause) {
+    throw new SkimmerError("bad_request", "the body is not JSON", { cause });
+  }
+}
+
+/** A failure as the event that ends a download. */
+export function errorEvent(thrown: unknown): ErrorEvent {
+  const { code, message, hint, status } = toSkimmerError(thrown);
+  return { event: "error", code, message, ...(hint === undefined ? {} : { hint }), ...(status === undefined ? {} : { status }) };
+}
+
+function sendError(response: ServerResponse, error: SkimmerError): void {
+  const body: ApiErrorBody = { error: { code: error.code, message: error.message, hint: error.hint } };
+  send(response, STATUS_OF[error.code] ?? 500, body);
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
+  response.end(line(body));
+}
+
+function line(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
+}

@@ -1,0 +1,212 @@
+/**
+ * The host daemon put together: engine, store, planner, API. Drives its start and its end.
+ * One daemon per home: the lock comes first, and goes last.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir, rm, unlink } from "node:fs/promises";
+import type { Server } from "node:http";
+import { openHttpOrigin } from "../../origin/http-origin.ts";
+import type { Origin } from "../../origin/types.ts";
+import { formatHostPort, type HostPort, reachableHost } from "../../system/addresses.ts";
+import { type Clock, realClock } from "../../system/clock.ts";
+import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
+import { acquireLock } from "../../system/lock-file.ts";
+import type { Logger } from "../../system/logger.ts";
+import { VERSION } from "../../system/options.ts";
+import type { InfoHash } from "../../torrents/ids.ts";
+import { makePeerId } from "../../torrents/peer-id.ts";
+import { openEngine } from "../engine/engine.ts";
+import type { Engine } from "../engine/types.ts";
+import { type ApiTarget, makeApiServer } from "./api-server.ts";
+import type { DaemonInfo, DownloadEvent, DownloadRequest, TaskRow } from "./daemon-api.ts";
+import { type DownloadParts, runDownload } from "./download.ts";
+import { Planner } from "./download-plan.ts";
+import type { HomePaths } from "./home-paths.ts";
+import { httpGet } from "./http-get.ts";
+import { IdleTimer } from "./idle-timer.ts";
+import { InlineStore } from "./inline-store.ts";
+import { listenSocket } from "./listen-socket.ts";
+import { openLocalKey } from "./local-key.ts";
+import { OpenRuns } from "./open-runs.ts";
+import { SupernodeClient } from "./supernode-client.ts";
+import { SupernodeList } from "./supernode-list.ts";
+import { TaskIndex } from "./task-index.ts";
+
+export interface DaemonOptions {
+  readonly paths: HomePaths;
+  readonly supernodes: readonly string[];
+  readonly peerListen: HostPort;
+  /** True: another port is no substitute for a taken one. */
+  readonly peerPortGiven: boolean;
+  /** Bytes per second; 0 is unlimited. */
+  readonly uploadBytesPerSecond: number;
+  readonly downloadBytesPerSecond: number;
+  /** Leave after so long without a request; 0: never. */
+  readonly idleExitMs: number;
+  /** Called when the daemon wants to end: idle, or asked to. */
+  readonly onStop: () => void;
+  readonly logger: Logger;
+}
+
+export class Daemon implements ApiTarget, AsyncDisposable {
+  readonly #options: DaemonOptions;
+  readonly #engine: Engine;
+  readonly #runs: OpenRuns;
+  readonly #index: TaskIndex;
+  readonly #parts: DownloadParts;
+  readonly #idle: IdleTimer;
+  readonly #clock: Clock;
+  readonly #startedMs: number;
+  readonly #open: AsyncDisposableStack;
+  readonly #ending = new AbortController();
+
+  private constructor(options: DaemonOptions, open: { stack: AsyncDisposableStack; engine: Engine; index: TaskIndex; runs: OpenRuns; parts: DownloadParts }) {
+    this.#options = options;
+    this.#engine = open.engine;
+    this.#index = open.index;
+    this.#runs = open.runs;
+    this.#parts = open.parts;
+    this.#open = open.stack;
+    this.#clock = open.parts.clock;
+    this.#startedMs = this.#clock.nowMs();
+    this.#idle = new IdleTimer({ idleMs: options.idleExitMs, onIdle: options.onStop });
+  }
+
+  /** Starts everything and listens. Rejects with SkimmerError `already_running`, `address_in_use`, `output_unwritable`. */
+  static async start(options: DaemonOptions): Promise<Daemon> {
+    const { paths, logger } = options;
+    await using stack = new AsyncDisposableStack();
+    await mkdir(paths.home, { recursive: true, mode: 0o700 });
+    stack.use(await acquireLock(paths.lock));
+    await rm(paths.spool, { recursive: true, force: true });
+    const [key, index] = await Promise.all([openLocalKey(paths.key), TaskIndex.open(paths.tasks)]);
+    const engine = stack.use(await openEngineAt(options));
+    const origin: Origin = openHttpOrigin({});
+    stack.defer(() => origin.close());
+    const common = { index, origin, key, clock: realClock, logger, downloadBytesPerSecond: options.downloadBytesPerSecond, epochMs: () => Date.now() };
+    const runs = new OpenRuns({ ...common, engine, get: httpGet, random: Math.random });
+    stack.defer(() => runs.close());
+    const client = new SupernodeClient({ list: new SupernodeList(), peer: { id: engine.peerId, port: engine.address.port }, clock: realClock, logger });
+    const planner = new Planner({ ...common, supernodes: options.supernodes, client });
+    const inlineStore = new InlineStore({ runs, index, logger });
+    stack.defer(() => inlineStore.settled());
+    const parts: DownloadParts = { ...common, planner, runs, inlineStore, spoolFolder: paths.spool };
+    const daemon = new Daemon(options, { stack: stack.move(), engine, index, runs, parts });
+    await daemon.#listen();
+    return daemon;
+  }
+
+  /** `host:port` of the peer port, as somebody on this machine dials it. */
+  get peerAddress(): string {
+    const { host, port } = this.#engine.address;
+    return formatHostPort({ host: reachableHost(host), port });
+  }
+
+  async download(request: DownloadRequest, io: { signal: AbortSignal; emit: (event: DownloadEvent) => void }): Promise<DownloadEvent> {
+    const end = this.#idle.begin();
+    const { logger } = this.#options;
+    try {
+      const signal = AbortSignal.any([io.signal, this.#ending.signal]);
+      const done = await runDownload(this.#parts, request, { ...io, signal });
+      logger.info({ infoHash: done.infoHash, bytes: done.bytes, seconds: done.seconds, from: done.from, reason: done.reason }, "download done");
+      return done;
+    } catch (thrown) {
+      const error = toSkimmerError(thrown);
+      logger.warn({ code: error.code, err: error.code === "internal" ? thrown : error.message }, "download failed");
+      throw error;
+    } finally {
+      end();
+    }
+  }
+
+  tasks(): TaskRow[] {
+    return this.#index.list().map((entry) => {
+      const run = this.#runs.get(entry.infoHash);
+      const stats = run?.torrent.stats;
+      return {
+        infoHash: entry.infoHash,
+        name: entry.name,
+        url: entry.url,
+        lengthBytes: entry.lengthBytes,
+        bytesHave: stats?.bytesHave ?? (entry.complete ? entry.lengthBytes : 0),
+        complete: run?.torrent.complete ?? entry.complete,
+        downloading: (run?.waiting ?? 0) > 0,
+        uploadedBytes: stats?.uploadedBytes ?? 0,
+        peers: stats?.connections ?? 0,
+        from: stats?.from ?? null,
+        lastUsedAt: new Date(entry.lastUsedAtMs).toISOString(),
+      };
+    });
+  }
+
+  info(): DaemonInfo {
+    const { paths, supernodes } = this.#options;
+    return {
+      pid: process.pid,
+      version: VERSION,
+      home: paths.home,
+      socket: paths.socket,
+      peer: this.peerAddress,
+      peerId: this.#engine.peerId,
+      supernodes,
+      activeDownloads: this.#idle.busy,
+      torrents: this.#engine.torrents.size,
+      uptimeSeconds: Math.round((this.#clock.nowMs() - this.#startedMs) / 1000),
+    };
+  }
+
+  async removeTask(infoHash: InfoHash): Promise<boolean> {
+    const known = this.#index.get(infoHash) !== undefined;
+    if (known) await this.#runs.remove(infoHash);
+    return known;
+  }
+
+  stop(): void {
+    this.#options.onStop();
+  }
+
+  /** Ends every request, tells the trackers, flushes, and lets go of socket, port and lock. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#idle.stop();
+    this.#ending.abort(new SkimmerError("cancelled", "the daemon was stopped", { hint: "What was downloaded is kept; run the same command again to go on.", retriable: true }));
+    await this.#open.disposeAsync();
+  }
+
+  async #listen(): Promise<void> {
+    const { paths, logger } = this.#options;
+    const server = makeApiServer(this, logger);
+    this.#open.defer(() => closeServer(server));
+    try {
+      await listenSocket(server, paths.socket);
+    } catch (thrown) {
+      await this[Symbol.asyncDispose]();
+      throw thrown;
+    }
+    // First to go: nobody shall find a socket behind which everything is ending.
+    this.#open.defer(() => unlink(paths.socket).catch(() => undefined));
+  }
+}
+
+/** The engine at the wanted port, or at a free one where the wanted one was only the default. */
+async function openEngineAt(options: DaemonOptions): Promise<Engine> {
+  const { peerListen, logger, uploadBytesPerSecond, downloadBytesPerSecond } = options;
+  const common = { role: "peer", peerId: makePeerId("peer", randomBytes(20)), uploadBytesPerSecond, downloadBytesPerSecond, logger } as const;
+  try {
+    return await openEngine({ ...common, listen: peerListen });
+  } catch (thrown) {
+    if (toSkimmerError(thrown).code !== "address_in_use" || options.peerPortGiven) throw thrown;
+    logger.info({ port: peerListen.port }, "the default peer port is taken; using a free one");
+    return openEngine({ ...common, listen: { ...peerListen, port: 0 } });
+  }
+}
+
+/** Every download was cancelled by now: its caller gets the last event, for which a second is time enough. */
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, 1_000);
+  await Promise.race([closed, promise]);
+  clearTimeout(timer);
+  server.closeAllConnections();
+}
