@@ -3,11 +3,11 @@
  * within a time limit; a second signal ends the process at once.
  */
 const LIMIT_MS = 8000;
-const CLOSERS: (() => Promise<void> | void)[] = [];
+const CLOSERS: (() => PromiseLike<void> | void)[] = [];
 let ending = false;
 
 /** Registers what has to be closed; the last registered is closed first. */
-export function onShutdown(close: () => Promise<void> | void): void {
+export function onShutdown(close: () => PromiseLike<void> | void): void {
   CLOSERS.push(close);
 }
 

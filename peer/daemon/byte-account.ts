@@ -10,15 +10,13 @@ export interface AccountInput {
   /** The torrent's reading when the request began. */
   readonly begin: Reading;
   readonly now: Reading;
-  /** Bytes read from the origin that no record confirms yet. */
-  readonly unconfirmedBytes: number;
 }
 
 /** The account while the download runs. */
 export function accountSoFar(input: AccountInput): BytesFrom {
   const { begin, now } = input;
   const grown = (source: "origin" | "seeder" | "peers"): number => Math.max(0, now.from[source] - begin.from[source]);
-  return { origin: grown("origin") + input.unconfirmedBytes, seeder: grown("seeder"), peers: grown("peers"), cache: begin.bytesHave };
+  return { origin: grown("origin"), seeder: grown("seeder"), peers: grown("peers"), cache: begin.bytesHave };
 }
 
 /** The account of a finished download: whatever the counters miss or count twice goes to the origin where it was read, else to the cache. */

@@ -31,6 +31,7 @@ import { OpenRuns } from "./open-runs.ts";
 import { SupernodeClient } from "./supernode-client.ts";
 import { SupernodeList } from "./supernode-list.ts";
 import { TaskIndex } from "./task-index.ts";
+import { OriginThrottle } from "./throttle.ts";
 
 export interface DaemonOptions {
   readonly paths: HomePaths;
@@ -83,7 +84,9 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     const engine = stack.use(await openEngineAt(options));
     const origin: Origin = openHttpOrigin({});
     stack.defer(() => origin.close());
-    const common = { index, origin, key, clock: realClock, logger, downloadBytesPerSecond: options.downloadBytesPerSecond, epochMs: () => Date.now() };
+    const throttle = new OriginThrottle(realClock, options.downloadBytesPerSecond);
+    stack.defer(() => throttle.close());
+    const common = { index, origin, key, throttle, clock: realClock, logger, epochMs: () => Date.now() };
     const runs = new OpenRuns({ ...common, engine, get: httpGet, random: Math.random });
     stack.defer(() => runs.close());
     const client = new SupernodeClient({ list: new SupernodeList(), peer: { id: engine.peerId, port: engine.address.port }, clock: realClock, logger });

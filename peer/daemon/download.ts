@@ -13,12 +13,12 @@ import { RateMeter } from "../engine/rate-meter.ts";
 import { type DoneEvent, type DownloadEvent, type DownloadRequest, PROGRESS_INTERVAL_MS, type Route } from "./daemon-api.ts";
 import type { OpenTask, Plan, Planner } from "./download-plan.ts";
 import type { InlineStore } from "./inline-store.ts";
-import { lowestLimit } from "./lowest-limit.ts";
 import type { OpenRuns, RunHandle } from "./open-runs.ts";
 import { originRequest } from "./origin-request.ts";
 import { checkOutput, type OutputTarget } from "./output-check.ts";
 import { spoolOrigin } from "./spool.ts";
 import { linkedFileOf, type TaskIndex } from "./task-index.ts";
+import type { OriginThrottle } from "./throttle.ts";
 import { writeOutput, writeOutputBytes } from "./write-output.ts";
 
 export interface DownloadParts {
@@ -28,8 +28,7 @@ export interface DownloadParts {
   readonly inlineStore: InlineStore;
   readonly origin: Origin;
   readonly spoolFolder: string;
-  /** Download limit of the host, bytes per second; 0 is unlimited. */
-  readonly downloadBytesPerSecond: number;
+  readonly throttle: OriginThrottle;
   readonly epochMs: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -126,8 +125,7 @@ async function fetchSpool(job: Job, plan: Extract<Plan, { kind: "spool" }>): Pro
       origin: parts.origin,
       request: originRequest(request),
       probe: plan.probe,
-      bytesPerSecond: lowestLimit(request.limitBytesPerSecond, parts.downloadBytesPerSecond),
-      clock: parts.clock,
+      throttle: parts.throttle.forTask(() => request.limitBytesPerSecond),
       signal,
       onBytes: (bytes) => {
         total = bytes;
@@ -178,7 +176,9 @@ async function writeTorrent(job: Job, handle: RunHandle, target: OutputTarget): 
   const { index } = job.parts;
   const { lengthBytes } = torrent.geometry;
   const entry = index.get(torrent.infoHash);
-  const mayLink = torrent.complete && target.kind === "file" && entry !== undefined && entry.linked === undefined;
+  // Pieces that came from the origin without a signer's word may still be replaced: such a file is never shared.
+  const settled = entry?.local === true || torrent.stats.from.origin === 0;
+  const mayLink = settled && target.kind === "file" && entry !== undefined && entry.linked === undefined;
   // Written down first: a crash right after the link must not leave a shared file that nobody watches.
   if (mayLink) await index.update(torrent.infoHash, { linked: await linkedFileOf(torrent.dataPath) });
   const written = await writeOutput({ path: torrent.dataPath, lengthBytes }, target, { mode: job.request.outputMode, mayLink, signal: job.signal });

@@ -16,10 +16,10 @@ import type { Engine, Torrent, TorrentSpec } from "../engine/types.ts";
 import { Announcer } from "./announcer.ts";
 import type { OpenTask } from "./download-plan.ts";
 import type { HttpGet } from "./http-get.ts";
-import { lowestLimit } from "./lowest-limit.ts";
 import { OriginReader } from "./origin-reader.ts";
 import { isLinkIntact, type TaskIndex } from "./task-index.ts";
 import { TaskRun } from "./task-run.ts";
+import type { OriginThrottle } from "./throttle.ts";
 
 export interface OpenRunsOptions {
   readonly engine: Engine;
@@ -27,8 +27,7 @@ export interface OpenRunsOptions {
   readonly origin: Origin;
   readonly key: KeyObject;
   readonly get: HttpGet;
-  /** Download limit of the host, bytes per second; 0 is unlimited. */
-  readonly downloadBytesPerSecond: number;
+  readonly throttle: OriginThrottle;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -131,8 +130,8 @@ export class OpenRuns {
     await index.save(entry.linked !== undefined && index.get(entry.infoHash) === undefined ? { ...entry, complete: false, linked: undefined, sha256: undefined, md5: undefined } : entry);
     const torrent = await engine.add(this.#specOf(task));
     let run: TaskRun | undefined;
-    const bytesPerSecond = (): number => lowestLimit(run?.limitBytesPerSecond ?? 0, this.#options.downloadBytesPerSecond);
-    const reader = new OriginReader({ torrent, validators: entry.validators, origin, bytesPerSecond });
+    const throttle = this.#options.throttle.forTask(() => run?.limitBytesPerSecond ?? 0);
+    const reader = new OriginReader({ torrent, validators: entry.validators, origin, throttle });
     const announcer = new Announcer({
       torrent, trackers: entry.trackers, peerId: engine.peerId, port: engine.address.port, starving: () => run?.starving ?? false, get, random, logger,
     });

@@ -33,6 +33,8 @@ export interface SourceFacts {
   readonly originRunning: boolean;
   /** When the last read of the origin ended, well or not; undefined: there was none. */
   readonly originEndedAtMs: number | undefined;
+  /** How long one piece may take, at the lowest rate that counts as progress. */
+  readonly slowestPieceMs: number;
   /** True for a torrent that nobody else can have: there is no swarm to wait for. */
   readonly alone: boolean;
 }
@@ -51,14 +53,14 @@ export function decideSource(facts: SourceFacts): SourceDecision {
   const quietMs = facts.nowMs - (facts.lastBytesAtMs ?? facts.startedAtMs);
   const reason = reasonForOrigin(facts, quietMs);
   if (reason !== undefined && facts.originAllowed && mayTryOrigin(facts)) return { kind: "read_origin", reason };
-  return quietMs >= GIVE_UP_MS ? { kind: "give_up" } : KEEP;
+  return quietMs >= Math.max(GIVE_UP_MS, 2 * facts.slowestPieceMs) ? { kind: "give_up" } : KEEP;
 }
 
 function reasonForOrigin(facts: SourceFacts, quietMs: number): string | undefined {
   if (facts.alone) return "no supernode answers";
   if (facts.connections === 0 && quietMs >= NO_CONNECTION_MS) return "no peer can be reached";
   const patienceMs = facts.lastBytesAtMs === undefined ? FIRST_BYTES_MS : STALL_MS;
-  return quietMs >= patienceMs ? "the swarm makes no progress" : undefined;
+  return quietMs >= Math.max(patienceMs, facts.slowestPieceMs) ? "the swarm makes no progress" : undefined;
 }
 
 function mayTryOrigin(facts: SourceFacts): boolean {

@@ -6,9 +6,8 @@ import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, statfs, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Origin, OriginRequest, Probe } from "../../origin/types.ts";
-import type { Clock } from "../../system/clock.ts";
 import { SkimmerError } from "../../system/errors.ts";
-import { Limiter } from "../engine/limiter.ts";
+import type { Throttle } from "./throttle.ts";
 
 export interface Spool extends AsyncDisposable {
   readonly path: string;
@@ -20,9 +19,7 @@ export interface SpoolOptions {
   readonly origin: Origin;
   readonly request: OriginRequest;
   readonly probe: Probe;
-  /** 0 is unlimited. */
-  readonly bytesPerSecond: number;
-  readonly clock: Clock;
+  readonly throttle: Throttle;
   readonly signal: AbortSignal;
   readonly onBytes: (total: number) => void;
 }
@@ -45,7 +42,6 @@ export async function spoolOrigin(options: SpoolOptions): Promise<Spool> {
 }
 
 async function readInto(file: FileHandle, path: string, options: SpoolOptions): Promise<number> {
-  const limiter = new Limiter(options.clock, options.bytesPerSecond);
   let total = 0;
   let checkAt = 0;
   const sink = async (chunk: Buffer): Promise<void> => {
@@ -53,27 +49,13 @@ async function readInto(file: FileHandle, path: string, options: SpoolOptions): 
       await checkSpace(path);
       checkAt = total + CHECK_EVERY_BYTES;
     }
-    await take(limiter, chunk.length, options.signal);
+    await options.throttle(chunk.length);
     await file.writeFile(chunk);
     total += chunk.length;
     options.onBytes(total);
   };
-  try {
-    await options.origin.read(options.request, { firstByte: 0, lastByte: undefined, validators: options.probe.validators }, sink, { signal: options.signal });
-    return total;
-  } finally {
-    limiter.close();
-  }
-}
-
-/** Waits for the limiter's tokens. */
-async function take(limiter: Limiter, bytes: number, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    signal.throwIfAborted();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (limiter.tryTake(bytes, resolve)) return;
-    await promise;
-  }
+  await options.origin.read(options.request, { firstByte: 0, lastByte: undefined, validators: options.probe.validators }, sink, { signal: options.signal });
+  return total;
 }
 
 async function checkSpace(path: string): Promise<void> {

@@ -65,7 +65,7 @@ export class SupernodeClient {
     const failure = classify(error);
     if (failure !== undefined) this.#options.list.failed(url, failure, this.#options.clock.nowMs());
     if (failure === "nonsense") warn(`supernode ${url} is not usable: ${error.message}`);
-    this.#options.logger.warn({ supernode: url, code: error.code, err: error }, "supernode does not help");
+    this.#options.logger.warn({ supernode: url, code: error.code, error: error.message }, "supernode does not help");
   }
 
   async #ask(url: string, request: DownloadRequest, signal: AbortSignal): Promise<TaskAnswer> {

@@ -12,6 +12,7 @@ import { RateMeter } from "../engine/rate-meter.ts";
 import type { BytesFrom, Torrent, TorrentStats } from "../engine/types.ts";
 import { accountAtEnd, accountSoFar } from "./byte-account.ts";
 import { type DownloadRequest, PROGRESS_INTERVAL_MS } from "./daemon-api.ts";
+import { lowestLimit } from "./lowest-limit.ts";
 import type { OriginReader } from "./origin-reader.ts";
 import { originRequest } from "./origin-request.ts";
 import { decideSource } from "./source-decider.ts";
@@ -49,6 +50,8 @@ interface Member {
 
 /** A swarm pauses for this long at most and still counts as flowing. */
 const FLOW_PAUSE_MS = 1_500;
+/** A swarm that brings less than this may as well bring nothing. */
+const MIN_USEFUL_BYTES_PER_SECOND = 128 * 1024;
 const TICK_MS = PROGRESS_INTERVAL_MS;
 /** With fewer connections than this an incomplete download asks trackers more often. */
 const ENOUGH_CONNECTIONS = 3;
@@ -116,7 +119,7 @@ export class TaskRun {
   #join(member: Member): void {
     this.#members.add(member);
     this.#applyLimit();
-    if (this.#isWhole()) {
+    if (this.torrent.complete) {
       this.#resolveAll();
       return;
     }
@@ -154,7 +157,7 @@ export class TaskRun {
   readonly #tick = (): void => {
     const nowMs = this.#options.clock.nowMs();
     this.#observe(nowMs);
-    if (this.#isWhole()) {
+    if (this.torrent.complete) {
       this.#resolveAll();
       return;
     }
@@ -178,7 +181,7 @@ export class TaskRun {
 
   #movedBytes(): number {
     const { from } = this.torrent.stats;
-    return from.origin + from.seeder + from.peers + this.#options.reader.unconfirmedBytes;
+    return from.origin + from.seeder + from.peers;
   }
 
   #act(nowMs: number): void {
@@ -194,12 +197,19 @@ export class TaskRun {
       originAllowed: this.#originMember() !== undefined,
       originRunning: reader.running,
       originEndedAtMs: this.#originEndedAtMs,
+      slowestPieceMs: this.#slowestPieceMs(),
       alone,
     });
     if (decision.kind === "read_origin") this.#readOrigin(decision.reason);
     if (decision.kind === "leave_origin") void reader.stop();
     if (decision.kind === "give_up") this.#rejectAll(this.#originError ?? this.#noProgress());
     this.#hurryOnce(nowMs);
+  }
+
+  /** Progress shows whole pieces only: how long one may take at the lowest rate that still counts as progress. */
+  #slowestPieceMs(): number {
+    const rate = lowestLimit(MIN_USEFUL_BYTES_PER_SECOND, this.limitBytesPerSecond);
+    return (this.torrent.geometry.pieceLengthBytes / rate) * 1000;
   }
 
   /** Once each time that the download begins to lack peers; the announcer itself keeps asking after that. */
@@ -221,7 +231,7 @@ export class TaskRun {
     this.#originEndedAtMs = this.#options.clock.nowMs();
     this.#originError = error;
     if (this.#members.size === 0) return;
-    if (this.#isWhole()) {
+    if (this.torrent.complete) {
       this.#resolveAll();
       return;
     }
@@ -236,10 +246,6 @@ export class TaskRun {
     return undefined;
   }
 
-  #isWhole(): boolean {
-    return this.torrent.complete || this.#options.reader.hasEverything;
-  }
-
   #noProgress(): SkimmerError {
     const { connections } = this.torrent.stats;
     const seen = connections === 0 ? "no peer could be reached" : `${connections} peers are connected, and none sends`;
@@ -248,9 +254,8 @@ export class TaskRun {
 
   #progressOf(member: Member): RunProgress {
     const { stats } = this.torrent;
-    const { unconfirmedBytes } = this.#options.reader;
-    const from = accountSoFar({ begin: member.begin, now: stats, unconfirmedBytes });
-    return { bytes: Math.min(this.torrent.geometry.lengthBytes, stats.bytesHave + unconfirmedBytes), rate: this.#bytesPerSecond, peers: stats.connections, from };
+    const from = accountSoFar({ begin: member.begin, now: stats });
+    return { bytes: Math.min(this.torrent.geometry.lengthBytes, stats.bytesHave), rate: this.#bytesPerSecond, peers: stats.connections, from };
   }
 
   readonly #onComplete = (): void => this.#resolveAll();
@@ -263,7 +268,6 @@ export class TaskRun {
       const from = accountAtEnd({
         begin: member.begin,
         now: this.torrent.stats,
-        unconfirmedBytes: reader.unconfirmedBytes,
         lengthBytes: this.torrent.geometry.lengthBytes,
         originWasRead: reader.wasRead,
       });

@@ -32,7 +32,7 @@ function share(fromPeers: number, bytes: number): string[] {
 }
 
 /** The last line: what, how fast, where from. */
-export function doneLine(done: DoneEvent): string {
+export function doneLine(done: Omit<DoneEvent, "event">): string {
   const ms = done.seconds * 1000;
   const rate = done.seconds > 0 && done.bytes > 0 ? `, ${formatRate(done.bytes / done.seconds)}` : "";
   const sources = (["cache", "peers", "seeder", "origin"] as const).filter((source) => done.from[source] > 0).map((source) => `${source} ${formatBytes(done.from[source])}`);

@@ -1,0 +1,181 @@
+/**
+ * The HTTP face: koa routes around TaskService, and the mounted tracker. Handlers parse, call, format.
+ */
+import type { IncomingMessage } from "node:http";
+import Router from "@koa/router";
+import Koa from "koa";
+import { plainAddress } from "../system/addresses.ts";
+import { type ErrorCode, SkimmerError, toSkimmerError } from "../system/errors.ts";
+import type { Logger } from "../system/logger.ts";
+import { parseTaskRequest } from "../torrents/parse-task-request.ts";
+import type { FinalTorrents } from "../torrents/task-api.ts";
+import { parseInfoV2 } from "../torrents/final-torrents.ts";
+import { magnetLink, torrentFile } from "../torrents/torrent-file.ts";
+import { OPENAPI } from "./openapi.ts";
+import type { TaskService } from "./task-service.ts";
+import type { TrackerServer } from "./tracker-server.ts";
+
+const MOST_BODY_BYTES = 1024 * 1024;
+const RETRY_SECONDS = "2";
+
+export interface ApiOptions {
+  readonly service: TaskService;
+  readonly tracker: TrackerServer;
+  readonly logger: Logger;
+  /** Host in tracker URLs; undefined: the one that the caller used. */
+  readonly advertise: string | undefined;
+  /** The UDP tracker is there. */
+  readonly udp: boolean;
+  health(): { ready: boolean; seeders: number; tasks: number };
+}
+
+/** Builds the koa application. */
+export function makeApi(options: ApiOptions): Koa {
+  const app = new Koa();
+  app.silent = true;
+  app.use(errorBody(options.logger));
+  app.use(mountTracker(options.tracker));
+  const router = makeRouter(options);
+  app.use(router.routes());
+  app.use(() => {
+    throw new SkimmerError("not_found", "no such path", { hint: "See /api/v1/openapi.json for what there is." });
+  });
+  return app;
+}
+
+function makeRouter(options: ApiOptions): Router {
+  const { service } = options;
+  const router = new Router();
+  router.get("/healthz", (context) => {
+    const health = options.health();
+    context.status = health.ready ? 200 : 503;
+    context.body = health;
+  });
+  router.get("/api/v1/openapi.json", (context) => {
+    context.body = OPENAPI;
+  });
+  router.post("/api/v1/tasks", async (context) => {
+    const request = parseTaskRequest(await readJson(context.req));
+    context.body = await service.register(request, { ip: callerIp(context), trackers: trackersFor(context, options) });
+  });
+  router.get("/api/v1/tasks", (context) => {
+    context.body = { tasks: service.list(readPage(context.query)) };
+  });
+  router.get("/api/v1/tasks/:id", (context) => {
+    context.body = service.get(context.params.id);
+  });
+  router.get("/api/v1/tasks/:id/torrent", (context) => {
+    const task = service.finalTask(context.params.id);
+    const version = readVersion(context.query.version);
+    context.type = "application/x-bittorrent";
+    context.attachment(`${task.name}${version === 2 ? ".v2" : ""}.torrent`);
+    context.body = makeTorrent(task.final, version, trackersFor(context, options));
+  });
+  router.get("/api/v1/tasks/:id/magnet", (context) => {
+    const task = service.finalTask(context.params.id);
+    const infoV1 = Buffer.from(task.final.infoV1, "base64");
+    const infoV2 = Buffer.from(task.final.infoV2, "base64");
+    const which = context.query.version === undefined ? { infoV1 } : readVersion(context.query.version) === 2 ? { infoV2 } : { infoV1 };
+    context.type = "text/plain; charset=utf-8";
+    context.body = `${magnetLink({ name: task.name, ...which, trackers: trackersFor(context, options) })}\n`;
+  });
+  router.delete("/api/v1/tasks/:id", async (context) => {
+    await service.delete(context.params.id);
+    context.status = 204;
+  });
+  return router;
+}
+
+function mountTracker(tracker: TrackerServer): Koa.Middleware {
+  return async (context, next) => {
+    if (context.path !== "/announce" && context.path !== "/scrape") return next();
+    context.respond = false;
+    context.res.setHeader("content-type", "text/plain");
+    tracker.server.onHttpRequest(context.req, context.res);
+  };
+}
+
+function makeTorrent(final: FinalTorrents, version: 1 | 2, trackers: readonly string[]): Buffer {
+  if (version === 1) return torrentFile({ info: Buffer.from(final.infoV1, "base64"), trackers });
+  const info = Buffer.from(final.infoV2, "base64");
+  const { piecesRoot, geometry } = parseInfoV2(info);
+  const layered = piecesRoot !== undefined && geometry.pieceCount > 1;
+  return torrentFile({ info, trackers, layer: layered ? { piecesRoot, hashes: Buffer.from(final.pieceLayer, "base64") } : undefined });
+}
+
+const STATUS_OF: Partial<Record<ErrorCode, number>> = {
+  bad_request: 400,
+  unsupported_scheme: 400,
+  unauthorized: 401,
+  origin_refused: 403,
+  origin_not_found: 404,
+  not_found: 404,
+  not_final: 409,
+  origin_changed: 409,
+  origin_unreachable: 502,
+  origin_failed: 502,
+  no_seeder: 503,
+  disk_full: 507,
+  timeout: 504,
+};
+
+/** Every failure as `{error:{code,message,hint}}`. */
+function errorBody(logger: Logger): Koa.Middleware {
+  return async (context, next) => {
+    try {
+      await next();
+    } catch (thrown) {
+      const error = toSkimmerError(thrown);
+      const status = STATUS_OF[error.code] ?? 500;
+      if (status === 500) logger.error({ err: error.stack ?? error.message, path: context.path }, "request failed");
+      context.status = status;
+      if (error.retriable || status === 409) context.set("retry-after", RETRY_SECONDS);
+      context.body = { error: { code: error.code, message: error.message, hint: error.hint, status: error.status } };
+    }
+  };
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > MOST_BODY_BYTES) throw new SkimmerError("bad_request", `the body is longer than ${MOST_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch {
+    throw new SkimmerError("bad_request", "the body is not JSON");
+  }
+}
+
+function callerIp(context: Koa.Context): string {
+  return plainAddress(context.req.socket.remoteAddress ?? "");
+}
+
+function trackersFor(context: Koa.Context, options: ApiOptions): string[] {
+  const port = context.req.socket.localPort ?? 0;
+  const own = context.req.socket.localAddress ?? "127.0.0.1";
+  const name = options.advertise ?? (URL.canParse(`http://${context.host}`) ? new URL(`http://${context.host}`).hostname : plainAddress(own));
+  const host = name.includes(":") && !name.startsWith("[") ? `[${name}]` : name;
+  const http = `http://${host}:${port}/announce`;
+  return options.udp ? [http, `udp://${host}:${port}/announce`] : [http];
+}
+
+function readPage(query: Koa.Context["query"]): { limit: number; offset: number } {
+  const limit = readCount(query.limit, 100);
+  return { limit: Math.min(1000, limit), offset: readCount(query.offset, 0) };
+}
+
+function readCount(value: string | string[] | undefined, fallback: number): number {
+  if (value === undefined) return fallback;
+  if (typeof value === "string" && /^\d{1,9}$/.test(value)) return Number(value);
+  throw new SkimmerError("bad_request", `"${String(value).slice(0, 40)}" is not a count`);
+}
+
+function readVersion(value: string | string[] | undefined): 1 | 2 {
+  if (value === undefined || value === "1") return 1;
+  if (value === "2") return 2;
+  throw new SkimmerError("bad_request", `there is no torrent version "${String(value).slice(0, 40)}"`, { hint: "Use version=1 or version=2." });
+}

@@ -1,0 +1,112 @@
+/**
+ * The API's description (OpenAPI 3.1), served at /api/v1/openapi.json. A test compares its paths with the routes.
+ */
+import { VERSION } from "../system/options.ts";
+
+const error = (description: string) => ({ description, content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } } });
+const json = (description: string, schema: object) => ({ description, content: { "application/json": { schema } } });
+const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
+const text = { type: "string" } as const;
+const count = { type: "integer", minimum: 0 } as const;
+const ID = { name: "id", in: "path", required: true, schema: text, description: "task id, or any of its info hashes (hex)" } as const;
+const TORRENT_VERSION = { name: "version", in: "query", schema: { type: "integer", enum: [1, 2], default: 1 } } as const;
+
+const TASK_REQUEST = {
+  type: "object",
+  required: ["url"],
+  properties: {
+    url: { ...text, description: "http or https URL at the origin" },
+    headers: { type: "object", additionalProperties: text, description: "sent to the origin as they are" },
+    digest: { ...text, pattern: "^sha256:[0-9a-f]{64}$" },
+    tag: text,
+    filter: { type: "array", items: text, description: "query parameters that do not count for the identity" },
+    range: { ...text, pattern: "^\\d+-\\d+$", description: "bytes FIRST-LAST of the URL, wanted as if they were the file" },
+    pieceLengthBytes: { ...count, description: "power of two, 262144 to 16777216" },
+    peer: { type: "object", properties: { id: text, port: count }, description: "the caller's own peer, added to the swarm at once" },
+  },
+};
+
+const TASK_FIELDS = {
+  id: text,
+  state: { type: "string", enum: ["live", "final", "failed"] },
+  name: text,
+  lengthBytes: count,
+  pieceLengthBytes: count,
+  infoHash: { ...text, description: "live info hash" },
+  infoHashV1: text,
+  infoHashV2: text,
+};
+
+const SCHEMAS = {
+  Error: { type: "object", properties: { error: { type: "object", properties: { code: text, message: text, hint: text, status: count } } } },
+  TaskRequest: TASK_REQUEST,
+  TaskAnswer: {
+    type: "object",
+    properties: {
+      ...TASK_FIELDS,
+      liveInfo: { ...text, description: "bencoded live info dict, base64" },
+      final: { type: "object", properties: { infoV1: text, infoV2: text, pieceLayer: text, signature: text }, description: "base64; when final" },
+      inline: { ...text, description: "whole content, base64, up to 128 KiB" },
+      peers: { type: "array", items: { type: "object", properties: { host: text, port: count, seeder: { type: "boolean" } } } },
+      trackers: { type: "array", items: text },
+      validators: { type: "object", properties: { etag: text, lastModified: text } },
+      unvalidated: { type: "boolean", description: "no seeder could ask the origin just now" },
+    },
+  },
+  TaskSummary: {
+    type: "object",
+    properties: { ...TASK_FIELDS, url: text, pieceCount: count, piecesReady: count, seeds: count, leeches: count, createdAt: text, lastUsedAt: text, error: { type: "object" } },
+  },
+};
+
+export const OPENAPI = {
+  openapi: "3.1.0",
+  info: { title: "Skimmer supernode", version: VERSION, license: { name: "Apache-2.0" } },
+  paths: {
+    "/api/v1/tasks": {
+      post: {
+        summary: "Make or find the task behind a URL",
+        requestBody: { required: true, content: { "application/json": { schema: ref("TaskRequest") } } },
+        responses: {
+          200: json("the task, peers to start with, trackers", ref("TaskAnswer")),
+          400: error("malformed request"),
+          403: error("the origin refuses this caller"),
+          404: error("the origin does not have it"),
+          502: error("the origin failed or is out of reach"),
+          503: error("no seeder"),
+        },
+      },
+      get: {
+        summary: "List public tasks, the latest first",
+        parameters: [
+          { name: "limit", in: "query", schema: { ...count, maximum: 1000, default: 100 } },
+          { name: "offset", in: "query", schema: { ...count, default: 0 } },
+        ],
+        responses: { 200: json("tasks", { type: "object", properties: { tasks: { type: "array", items: ref("TaskSummary") } } }) },
+      },
+    },
+    "/api/v1/tasks/{id}": {
+      get: { summary: "One task", parameters: [ID], responses: { 200: json("the task", ref("TaskSummary")), 404: error("unknown") } },
+      delete: { summary: "Delete a task at every seeder", parameters: [ID], responses: { 204: { description: "deleted" }, 404: error("unknown") } },
+    },
+    "/api/v1/tasks/{id}/torrent": {
+      get: {
+        summary: "The final .torrent",
+        parameters: [ID, TORRENT_VERSION],
+        responses: { 200: { description: ".torrent", content: { "application/x-bittorrent": {} } }, 404: error("unknown"), 409: error("still live; see Retry-After") },
+      },
+    },
+    "/api/v1/tasks/{id}/magnet": {
+      get: {
+        summary: "The final torrent's magnet link",
+        parameters: [ID, TORRENT_VERSION],
+        responses: { 200: { description: "magnet link", content: { "text/plain": {} } }, 404: error("unknown"), 409: error("still live; see Retry-After") },
+      },
+    },
+    "/api/v1/openapi.json": { get: { summary: "This document", responses: { 200: { description: "OpenAPI" } } } },
+    "/healthz": { get: { summary: "Whether the supernode can serve", responses: { 200: { description: "yes" }, 503: { description: "no seeder yet" } } } },
+    "/announce": { get: { summary: "HTTP tracker (BEP 3, 7, 23); WebSocket on the same path", responses: { 200: { description: "bencoded answer" } } } },
+    "/scrape": { get: { summary: "HTTP tracker scrape (BEP 48)", responses: { 200: { description: "bencoded answer" } } } },
+  },
+  components: { schemas: SCHEMAS },
+} as const;

@@ -1,0 +1,207 @@
+/**
+ * The seeders that are linked right now (torrents/seeder-link.ts), and requests to them. Drives the WebSocket side.
+ *
+ * The cluster key is pinned at the first seeder ever (the supernode's own child starts first); any other key is refused,
+ * since whoever holds the key decides what every peer believes. Invariant: each request is answered once, or times out.
+ */
+import { randomBytes, verify } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
+import type { WebSocket } from "ws";
+import { plainAddress } from "../system/addresses.ts";
+import { type ErrorCode, SkimmerError } from "../system/errors.ts";
+import type { Logger } from "../system/logger.ts";
+import { publicKeyFrom } from "../torrents/cluster-key.ts";
+import { parsePeerId, type PeerId, type TaskId } from "../torrents/ids.ts";
+import { parseSeederMessage } from "../torrents/parse-link-message.ts";
+import { rendezvousOrder } from "../torrents/rendezvous.ts";
+import { LINK_SIGNATURE_CONTEXT, type SeederMessage, type SeederTask, type SupernodeMessage } from "../torrents/seeder-link.ts";
+import { originKey } from "../torrents/task-identity.ts";
+import type { TaskRequest } from "../torrents/task-api.ts";
+
+const HELLO_LIMIT_MS = 5000;
+const REQUEST_LIMIT_MS = 90_000;
+const PING_EVERY_MS = 15_000;
+const MOST_SEEDERS = 1000;
+
+export interface LinkedSeeder {
+  readonly peerId: PeerId;
+  readonly host: string;
+  readonly port: number;
+}
+
+interface Link extends LinkedSeeder {
+  readonly socket: WebSocket;
+  readonly pending: Map<number, { resolve(task: SeederTask | undefined): void; reject(error: Error): void }>;
+}
+
+export interface RegistryEvents {
+  onTask(task: SeederTask, seeder: PeerId): void;
+  onGone(task: TaskId): void;
+  onSeederGone(seeder: PeerId): void;
+}
+
+export class SeederRegistry {
+  readonly #links = new Map<PeerId, Link>();
+  readonly #events: RegistryEvents;
+  readonly #logger: Logger;
+  readonly #pinPath: string;
+  readonly #arrivals = new Set<() => void>();
+  #nextId = 1;
+
+  constructor(options: { pinPath: string; logger: Logger; events: RegistryEvents }) {
+    this.#pinPath = options.pinPath;
+    this.#logger = options.logger;
+    this.#events = options.events;
+  }
+
+  get seeders(): LinkedSeeder[] {
+    return [...this.#links.values()];
+  }
+
+  find(peerId: string): LinkedSeeder | undefined {
+    return this.#links.get(peerId as PeerId);
+  }
+
+  /** Resolves when a seeder is linked; false where none came in time. */
+  async waitForSeeder(limitMs: number): Promise<boolean> {
+    if (this.#links.size > 0) return true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#arrivals.add(resolve);
+    const timer = setTimeout(resolve, limitMs);
+    await promise;
+    clearTimeout(timer);
+    this.#arrivals.delete(resolve);
+    return this.#links.size > 0;
+  }
+
+  /** Asks the responsible seeder, then the next ones where it is away. Rejects with what the seeder said, or `no_seeder`. */
+  async resolve(request: TaskRequest): Promise<SeederTask> {
+    const { peer: _peer, ...asked } = request;
+    for (const id of rendezvousOrder(originKey(request), [...this.#links.keys()])) {
+      const link = this.#links.get(id as PeerId);
+      if (link === undefined) continue;
+      try {
+        const task = await this.#request(link, (id) => ({ kind: "resolve", id, request: asked }));
+        if (task === undefined) throw new SkimmerError("protocol", "the seeder answered without a task");
+        this.#events.onTask(task, link.peerId);
+        return task;
+      } catch (error) {
+        if (!(error instanceof SkimmerError) || error.code !== "no_seeder") throw error;
+      }
+    }
+    throw new SkimmerError("no_seeder", "no seeder is linked to this supernode", { retriable: true, hint: "Start one with: seeder --supernode URL" });
+  }
+
+  /** Has every seeder delete the task. */
+  async delete(task: TaskId): Promise<void> {
+    const asked = [...this.#links.values()].map((link) => this.#request(link, (id) => ({ kind: "delete", id, task })));
+    const results = await Promise.allSettled(asked);
+    const failed = results.find((result) => result.status === "rejected" && (result.reason as SkimmerError).code !== "not_found");
+    if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
+  }
+
+  /** A seeder opened its link. */
+  accept(socket: WebSocket, request: IncomingMessage): void {
+    const nonce = randomBytes(32);
+    let link: Link | undefined;
+    const limit = setTimeout(() => socket.close(4408, "no hello in time"), HELLO_LIMIT_MS);
+    const ping = setInterval(() => socket.ping(), PING_EVERY_MS);
+    socket.on("error", (error) => this.#logger.debug({ err: error.message }, "seeder link failed"));
+    socket.on("message", (bytes) => {
+      void this.#onMessage(String(bytes), link, async (hello) => {
+        link = await this.#welcome(socket, hello, { nonce, host: plainAddress(request.socket.remoteAddress ?? "") });
+        if (link !== undefined) clearTimeout(limit);
+      }).catch((error: unknown) => {
+        this.#logger.warn({ err: String(error) }, "seeder sent nonsense");
+        socket.close(4400, "malformed message");
+      });
+    });
+    socket.on("close", () => {
+      clearTimeout(limit);
+      clearInterval(ping);
+      if (link !== undefined) this.#drop(link);
+    });
+    send(socket, { kind: "challenge", nonce: nonce.toString("base64") });
+  }
+
+  close(): void {
+    for (const link of this.#links.values()) link.socket.terminate();
+  }
+
+  async #onMessage(text: string, link: Link | undefined, onHello: (hello: SeederMessage & { kind: "hello" }) => Promise<void>): Promise<void> {
+    const message = parseSeederMessage(text);
+    if (message.kind === "hello") return onHello(message);
+    if (link === undefined) throw new SkimmerError("protocol", "seeder spoke before its hello");
+    if (message.kind === "task") return this.#events.onTask(message.task, link.peerId);
+    if (message.kind === "gone") return this.#events.onGone(message.task);
+    const waiting = link.pending.get(message.id);
+    link.pending.delete(message.id);
+    if (message.error === undefined) waiting?.resolve(message.task);
+    else waiting?.reject(new SkimmerError(message.error.code as ErrorCode, message.error.message, { hint: message.error.hint, status: message.error.status }));
+  }
+
+  async #welcome(socket: WebSocket, hello: SeederMessage & { kind: "hello" }, seen: { nonce: Buffer; host: string }): Promise<Link | undefined> {
+    const key = Buffer.from(hello.key, "base64");
+    const peerId = parsePeerId(hello.peerId);
+    const signed = Buffer.concat([Buffer.from(LINK_SIGNATURE_CONTEXT), seen.nonce]);
+    const good = key.length === 32 && peerId !== undefined && verify(null, signed, publicKeyFrom(key), Buffer.from(hello.signature, "base64"));
+    const refusal = !good ? "the signature does not fit the key" : this.#links.size >= MOST_SEEDERS ? "too many seeders" : await this.#checkPin(key);
+    if (refusal !== undefined || peerId === undefined) {
+      this.#logger.warn({ host: seen.host, refusal }, "seeder refused");
+      socket.close(4401, refusal);
+      return undefined;
+    }
+    this.#links.get(peerId)?.socket.terminate();
+    const link: Link = { peerId, host: hello.host ?? seen.host, port: hello.port, socket, pending: new Map() };
+    this.#links.set(peerId, link);
+    this.#logger.info({ host: link.host, port: link.port }, "seeder linked");
+    send(socket, { kind: "welcome", seederId: peerId });
+    for (const arrived of this.#arrivals) arrived();
+    return link;
+  }
+
+  /** Pins the first key; answers why another one is refused. */
+  async #checkPin(key: Buffer): Promise<string | undefined> {
+    await writeFile(this.#pinPath, `${key.toString("hex")}\n`, { flag: "wx" }).catch(() => undefined);
+    const pinned = (await readFile(this.#pinPath, "utf8")).trim();
+    // a WebSocket close reason has room for 123 bytes
+    return pinned === key.toString("hex") ? undefined : "another cluster key is in use here: copy cluster.key from the first seeder's data folder";
+  }
+
+  #drop(link: Link): void {
+    if (this.#links.get(link.peerId) === link) {
+      this.#links.delete(link.peerId);
+      this.#events.onSeederGone(link.peerId);
+      this.#logger.warn({ host: link.host, port: link.port }, "seeder gone");
+    }
+    for (const waiting of link.pending.values()) waiting.reject(new SkimmerError("no_seeder", "the seeder went away", { retriable: true }));
+    link.pending.clear();
+  }
+
+  #request(link: Link, make: (id: number) => SupernodeMessage): Promise<SeederTask | undefined> {
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        link.pending.delete(id);
+        reject(new SkimmerError("timeout", "the seeder did not answer in time", { retriable: true }));
+      }, REQUEST_LIMIT_MS);
+      const done = (): void => clearTimeout(timer);
+      link.pending.set(id, {
+        resolve: (task) => {
+          done();
+          resolve(task);
+        },
+        reject: (error) => {
+          done();
+          reject(error);
+        },
+      });
+      send(link.socket, make(id));
+    });
+  }
+}
+
+function send(socket: WebSocket, message: SupernodeMessage): void {
+  socket.send(JSON.stringify(message));
+}

@@ -1,0 +1,27 @@
+/**
+ * `npm start`: supernode, seeder and host daemon on this machine, as children of one process.
+ */
+import { parseCommand } from "../system/options.ts";
+import { reportError } from "../system/report-error.ts";
+import { handleSignals, onShutdown, shutdown } from "../system/shutdown.ts";
+import { startChild } from "../system/supervise.ts";
+
+/** Starts all, prints their ready lines, and runs until a signal or until one of them ends. */
+export async function main(args: readonly string[]): Promise<void> {
+  try {
+    const parsed = await parseCommand({ name: "start", description: "Runs supernode, seeder and host daemon on this machine, with their default ports and folders.", options: [] }, args);
+    if (parsed === undefined) return;
+    handleSignals();
+    const supernode = await startChild("supernode", []);
+    onShutdown(() => supernode.stop());
+    process.stdout.write(`${JSON.stringify(supernode.ready)}\n`);
+    const daemon = await startChild("dfdaemon", ["--supernode", String(supernode.ready.http)]);
+    onShutdown(() => daemon.stop());
+    process.stdout.write(`${JSON.stringify(daemon.ready)}\n`);
+    await Promise.race([supernode.exited, daemon.exited]);
+    await shutdown(1);
+  } catch (error) {
+    process.exitCode = reportError(error, { command: "start" });
+    await shutdown(process.exitCode);
+  }
+}

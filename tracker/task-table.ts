@@ -1,0 +1,136 @@
+/**
+ * What the supernode knows of tasks, as the seeders tell it; survives a restart through one file.
+ * Invariant: every task's info hashes are in the swarm store; at most MOST_TASKS, the least recently used go.
+ */
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Clock } from "../system/clock.ts";
+import type { Logger } from "../system/logger.ts";
+import type { InfoHash, TaskId } from "../torrents/ids.ts";
+import { parseTask } from "../torrents/parse-link-message.ts";
+import type { SeederTask } from "../torrents/seeder-link.ts";
+import { originKey } from "../torrents/task-identity.ts";
+import type { TaskRequest } from "../torrents/task-api.ts";
+import type { SwarmStore } from "./swarm-store.ts";
+
+const MOST_TASKS = 100_000;
+const SAVE_AFTER_MS = 500;
+
+export interface TaskRow {
+  task: SeederTask;
+  /** Peer ids of the seeders that hold it. */
+  readonly seeders: Set<string>;
+  readonly createdAt: string;
+  lastUsedAt: string;
+}
+
+export class TaskTable {
+  readonly #path: string;
+  readonly #swarms: SwarmStore;
+  readonly #logger: Logger;
+  readonly #rows = new Map<TaskId, TaskRow>();
+  readonly #byHash = new Map<InfoHash, TaskId>();
+  readonly #byKey = new Map<string, TaskId>();
+  #timer: NodeJS.Timeout | undefined;
+  #saving = Promise.resolve();
+
+  constructor(options: { path: string; swarms: SwarmStore; logger: Logger; clock: Clock }) {
+    this.#path = options.path;
+    this.#swarms = options.swarms;
+    this.#logger = options.logger;
+  }
+
+  get rows(): IterableIterator<TaskRow> {
+    return this.#rows.values();
+  }
+
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  find(id: string): TaskRow | undefined {
+    return this.#rows.get(this.#byHash.get(id as InfoHash) ?? (id as TaskId));
+  }
+
+  /** The last task that the request led to, when there was one. */
+  findRequest(request: TaskRequest): TaskRow | undefined {
+    return this.find(this.#byKey.get(originKey(request)) ?? "");
+  }
+
+  remember(request: TaskRequest, id: TaskId): void {
+    this.#byKey.set(originKey(request), id);
+    if (this.#byKey.size > MOST_TASKS) this.#byKey.delete(this.#byKey.keys().next().value as string);
+    this.#saveSoon();
+  }
+
+  /** A seeder told of a task. */
+  update(task: SeederTask, seeder: string | undefined): TaskRow {
+    const now = new Date().toISOString();
+    const row: TaskRow = this.#rows.get(task.id) ?? { task, seeders: new Set(), createdAt: now, lastUsedAt: now };
+    row.task = task;
+    if (seeder !== undefined) row.seeders.add(seeder);
+    this.#rows.delete(task.id);
+    this.#rows.set(task.id, row);
+    const finals = [task.infoHashV1, task.infoHashV2].filter((hash) => hash !== undefined);
+    for (const hash of [task.infoHash, ...finals]) this.#byHash.set(hash, task.id);
+    this.#swarms.join({ live: task.infoHash, finals });
+    if (this.#rows.size > MOST_TASKS) this.remove(this.#rows.keys().next().value as TaskId);
+    this.#saveSoon();
+    return row;
+  }
+
+  touch(row: TaskRow): void {
+    row.lastUsedAt = new Date().toISOString();
+  }
+
+  remove(id: TaskId): void {
+    const row = this.#rows.get(id);
+    if (row === undefined) return;
+    this.#rows.delete(id);
+    for (const hash of [row.task.infoHash, row.task.infoHashV1, row.task.infoHashV2]) if (hash !== undefined) this.#byHash.delete(hash);
+    this.#swarms.remove(row.task.infoHash);
+    this.#saveSoon();
+  }
+
+  /** A seeder is away: nobody is sent to it. */
+  dropSeeder(seeder: string): void {
+    for (const row of this.#rows.values()) row.seeders.delete(seeder);
+  }
+
+  /** Reads the last run's tasks; a damaged file is reported and left behind. */
+  async load(): Promise<void> {
+    await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+    const text = await readFile(this.#path, "utf8").catch(() => undefined);
+    if (text === undefined) return;
+    try {
+      const saved = JSON.parse(text) as { tasks: unknown[]; keys: [string, TaskId][] };
+      for (const task of saved.tasks) this.update(parseTask(task), undefined);
+      for (const [key, id] of saved.keys) this.#byKey.set(key, id);
+    } catch (error) {
+      this.#logger.warn({ err: String(error), path: this.#path }, "stored tasks cannot be read");
+    }
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#save();
+  }
+
+  #saveSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.#save();
+    }, SAVE_AFTER_MS);
+  }
+
+  #save(): Promise<void> {
+    this.#saving = this.#saving.then(() => this.#write()).catch((error: unknown) => this.#logger.error({ err: String(error) }, "tasks cannot be saved"));
+    return this.#saving;
+  }
+
+  async #write(): Promise<void> {
+    const tasks = [...this.#rows.values()].map(({ task }) => task);
+    await writeFile(`${this.#path}.new`, JSON.stringify({ tasks, keys: [...this.#byKey] }), { mode: 0o600 });
+    await rename(`${this.#path}.new`, this.#path);
+  }
+}
