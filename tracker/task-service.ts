@@ -87,8 +87,7 @@ export class TaskService {
   addSeederTo(task: SeederTask, seeder: PeerId): void {
     const linked = this.#seeders.find(seeder);
     if (linked === undefined) return;
-    const left = task.state === "final" ? 0 : 1;
-    this.#swarms.announce({ infoHash: task.infoHash, peerId: seeder, ip: linked.host, port: linked.port, type: "link", event: "update", left, numwant: 0 }, this.#clock.nowMs(), this.#random);
+    this.#swarms.announce({ infoHash: task.infoHash, peerId: seeder, ip: linked.host, port: linked.port, type: "link", event: "update", left: 0, numwant: 0 }, this.#clock.nowMs(), this.#random);
   }
 
   #find(id: string): TaskRow {
