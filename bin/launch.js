@@ -5,8 +5,8 @@
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import * as nodeModule from "node:module";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
 const NEEDED_MAJOR = 24;
@@ -26,7 +26,9 @@ export async function launch(command, leading = []) {
 function runOnBundledNode(args) {
   const node = findBundledNode();
   if (node === undefined) {
-    process.stderr.write(`skimmer needs Node ${NEEDED_MAJOR} or newer; this is ${process.version}, and the install brought none for ${process.platform}-${process.arch}.\n`);
+    process.stderr.write(
+      `skimmer needs Node ${NEEDED_MAJOR} or newer; this is ${process.version}, and the install brought none for ${process.platform}-${process.arch}.\n`,
+    );
     process.stderr.write("Install Node 24 (https://nodejs.org), or run npm install without --omit=optional.\n");
     process.exit(1);
   }

@@ -112,7 +112,8 @@ class Lane {
   async #deliver(piece: Buffered): Promise<void> {
     const delivery = this.#fetch.target.deliver(piece, "origin").then(
       ({ kind }) => {
-        if (kind === "mismatch") this.#failure ??= new SkimmerError("origin_changed", `the origin's bytes are not those of the torrent (piece ${piece.index})`);
+        if (kind === "mismatch")
+          this.#failure ??= new SkimmerError("origin_changed", `the origin's bytes are not those of the torrent (piece ${piece.index})`);
       },
       (error: unknown) => {
         this.#failure ??= error;

@@ -28,15 +28,22 @@ export interface ExchangeResponse {
 export type ResponseHandler = (response: ExchangeResponse) => ((chunk: Buffer) => void | Promise<void>) | undefined;
 
 /** Resolves with the response when its body ended (or was not wanted). Rejects with SkimmerError. */
-export async function exchange(dispatcher: Dispatcher, request: ExchangeRequest, handler: ResponseHandler, signal: AbortSignal): Promise<ExchangeResponse> {
+export async function exchange(
+  dispatcher: Dispatcher,
+  request: ExchangeRequest,
+  handler: ResponseHandler,
+  signal: AbortSignal,
+): Promise<ExchangeResponse> {
   let { url, headers } = request;
   for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
     const response = await once(dispatcher, { url, headers }, handler, signal);
     const location = headerText(response.headers, "location");
     if (!REDIRECTS.has(response.status) || location === undefined) return response;
     const next = URL.canParse(location, url) ? new URL(location, url) : undefined;
-    if (next === undefined || !["http:", "https:"].includes(next.protocol)) throw new SkimmerError("origin_failed", `${url} redirects to an address that cannot be used`);
-    if (next.host !== new URL(url).host) headers = Object.fromEntries(Object.entries(headers).filter(([name]) => !isCredential(name) && name !== "host"));
+    if (next === undefined || !["http:", "https:"].includes(next.protocol))
+      throw new SkimmerError("origin_failed", `${url} redirects to an address that cannot be used`);
+    if (next.host !== new URL(url).host)
+      headers = Object.fromEntries(Object.entries(headers).filter(([name]) => !isCredential(name) && name !== "host"));
     url = next.href;
   }
   throw new SkimmerError("origin_failed", `${request.url} redirects more than ${MOST_REDIRECTS} times`);
@@ -104,16 +111,29 @@ function guard(act: () => void | Promise<void>, fail: (error: unknown) => void):
   }
 }
 
-const UNREACHABLE = new Set(["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT", "ETIMEDOUT"]);
+const UNREACHABLE = new Set([
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "ETIMEDOUT",
+]);
 
 function asOriginError(thrown: unknown, url: string): unknown {
   if (thrown instanceof SkimmerError) return thrown;
   const error = thrown as NodeJS.ErrnoException & { name?: string };
   if (error?.name === "AbortError" || error?.name === "TimeoutError") return thrown;
   const host = new URL(url).host;
-  const cause = error?.code === "ENOTFOUND" || error?.code === "EAI_AGAIN" ? "the host name cannot be resolved" : (error?.message ?? String(thrown));
+  const cause =
+    error?.code === "ENOTFOUND" || error?.code === "EAI_AGAIN" ? "the host name cannot be resolved" : (error?.message ?? String(thrown));
   if (UNREACHABLE.has(error?.code ?? "")) {
-    return new SkimmerError("origin_unreachable", `cannot reach ${host}: ${cause}`, { retriable: true, cause: thrown, hint: "Check the URL, the network and the proxy settings." });
+    return new SkimmerError("origin_unreachable", `cannot reach ${host}: ${cause}`, {
+      retriable: true,
+      cause: thrown,
+      hint: "Check the URL, the network and the proxy settings.",
+    });
   }
   return new SkimmerError("origin_failed", `the connection to ${host} broke: ${cause}`, { retriable: true, cause: thrown });
 }

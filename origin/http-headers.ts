@@ -57,7 +57,14 @@ function opaque(etag: string): string {
   return etag.replace(/^W\//, "");
 }
 
-const CREDENTIAL_HEADERS = new Set(["authorization", "cookie", "proxy-authorization", "x-amz-security-token", "private-token", "x-api-key"]);
+const CREDENTIAL_HEADERS = new Set([
+  "authorization",
+  "cookie",
+  "proxy-authorization",
+  "x-amz-security-token",
+  "private-token",
+  "x-api-key",
+]);
 
 /** Whether a request header proves who the caller is. */
 export function isCredential(name: string): boolean {

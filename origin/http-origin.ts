@@ -6,7 +6,15 @@ import { Agent, type Dispatcher, EnvHttpProxyAgent } from "undici";
 import { SkimmerError } from "../system/errors.ts";
 import { contentName } from "./content-name.ts";
 import { type ExchangeResponse, exchange } from "./http-exchange.ts";
-import { headerLength, headerText, ifRangeValue, isOtherVersion, parseContentRange, parseUnsatisfiedRange, readValidators } from "./http-headers.ts";
+import {
+  headerLength,
+  headerText,
+  ifRangeValue,
+  isOtherVersion,
+  parseContentRange,
+  parseUnsatisfiedRange,
+  readValidators,
+} from "./http-headers.ts";
 import { parseRetryAfter } from "./retry-delay.ts";
 import type { ChunkSink, Origin, OriginRequest, Probe, ReadRange } from "./types.ts";
 
@@ -24,8 +32,12 @@ export class OriginStatusError extends SkimmerError {
 
   constructor(response: ExchangeResponse) {
     const { status, headers, url } = response;
-    super(codeOf(status), `${new URL(url).host} answered ${status} for ${new URL(url).pathname}`, { status, retriable: status === 429 || status >= 500, hint: hintOf(status) });
-    this.retryAfterMs = parseRetryAfter(headerText(headers, "retry-after"), new Date().getTime());
+    super(codeOf(status), `${new URL(url).host} answered ${status} for ${new URL(url).pathname}`, {
+      status,
+      retriable: status === 429 || status >= 500,
+      hint: hintOf(status),
+    });
+    this.retryAfterMs = parseRetryAfter(headerText(headers, "retry-after"), Date.now());
   }
 }
 
@@ -52,17 +64,36 @@ export function openHttpOrigin(options: HttpOriginOptions = {}): Origin {
 
 function withDefaults(request: OriginRequest, userAgent: string): OriginRequest {
   const headers: Record<string, string> = { "user-agent": userAgent };
-  for (const [name, value] of Object.entries(request.headers)) if (!HOP_HEADERS.has(name.toLowerCase())) headers[name.toLowerCase()] = value;
+  for (const [name, value] of Object.entries(request.headers))
+    if (!HOP_HEADERS.has(name.toLowerCase())) headers[name.toLowerCase()] = value;
   return { ...request, headers: { ...headers, "accept-encoding": "identity" } };
 }
 
 /** Headers that belong to one connection, or that we set ourselves. */
-const HOP_HEADERS = new Set(["connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length", "expect", "range", "if-range", "accept-encoding", "host"]);
+const HOP_HEADERS = new Set([
+  "connection",
+  "keep-alive",
+  "transfer-encoding",
+  "te",
+  "trailer",
+  "upgrade",
+  "content-length",
+  "expect",
+  "range",
+  "if-range",
+  "accept-encoding",
+  "host",
+]);
 
 async function probe(dispatcher: Dispatcher, request: OriginRequest, signal: AbortSignal): Promise<Probe> {
   const first = request.window?.firstByte ?? 0;
   const headers = { ...request.headers, range: `bytes=${first}-${first}` };
-  const response = await exchange(dispatcher, { url: request.url, headers }, (got) => (got.status === 206 ? () => undefined : undefined), signal);
+  const response = await exchange(
+    dispatcher,
+    { url: request.url, headers },
+    (got) => (got.status === 206 ? () => undefined : undefined),
+    signal,
+  );
   const common = {
     validators: readValidators(response.headers),
     name: contentName(headerText(response.headers, "content-disposition"), request.url),
@@ -70,7 +101,8 @@ async function probe(dispatcher: Dispatcher, request: OriginRequest, signal: Abo
   };
   if (response.status === 206) {
     const range = parseContentRange(headerText(response.headers, "content-range"));
-    if (range?.firstByte !== first) throw new SkimmerError("origin_failed", `${new URL(request.url).host} answered a range request with another range`);
+    if (range?.firstByte !== first)
+      throw new SkimmerError("origin_failed", `${new URL(request.url).host} answered a range request with another range`);
     return { ...common, lengthBytes: windowLength(request, range.totalBytes), ranges: range.totalBytes !== undefined };
   }
   if (response.status === 416) return { ...common, lengthBytes: emptyLength(request, response), ranges: false };
@@ -88,11 +120,16 @@ function emptyLength(request: OriginRequest, response: ExchangeResponse): number
 function windowLength(request: OriginRequest, totalBytes: number | undefined): number | undefined {
   const { window } = request;
   if (window === undefined || totalBytes === undefined) return totalBytes;
-  if (window.firstByte >= totalBytes) throw new SkimmerError("bad_request", `the range begins behind the end of ${request.url}`, { status: 416 });
+  if (window.firstByte >= totalBytes)
+    throw new SkimmerError("bad_request", `the range begins behind the end of ${request.url}`, { status: 416 });
   return Math.min(window.lastByte, totalBytes - 1) - window.firstByte + 1;
 }
 
-async function read(dispatcher: Dispatcher, request: OriginRequest, task: { range: ReadRange; sink: ChunkSink; signal: AbortSignal }): Promise<void> {
+async function read(
+  dispatcher: Dispatcher,
+  request: OriginRequest,
+  task: { range: ReadRange; sink: ChunkSink; signal: AbortSignal },
+): Promise<void> {
   const offset = request.window?.firstByte ?? 0;
   const { range, sink, signal } = task;
   const whole = range.lastByte === undefined && range.firstByte + offset === 0;
@@ -131,12 +168,15 @@ async function read(dispatcher: Dispatcher, request: OriginRequest, task: { rang
 function checkReadResponse(response: ExchangeResponse, range: ReadRange, offset: number): { skipBytes: number; bodyBytes: number } {
   if (response.status !== 200 && response.status !== 206) throw new OriginStatusError(response);
   checkEncoding(response);
-  const changed = new SkimmerError("origin_changed", `${response.url} changed while it was being read`, { hint: "Start the download again to get the new version." });
+  const changed = new SkimmerError("origin_changed", `${response.url} changed while it was being read`, {
+    hint: "Start the download again to get the new version.",
+  });
   if (isOtherVersion(range.validators, response.headers)) throw changed;
   const bodyBytes = headerLength(response.headers, "content-length") ?? Number.POSITIVE_INFINITY;
   if (response.status === 200) return { skipBytes: range.firstByte + offset, bodyBytes };
   const got = parseContentRange(headerText(response.headers, "content-range"));
-  if (got?.firstByte !== range.firstByte + offset) throw new SkimmerError("origin_failed", `${response.url} answered with another range than was asked for`, { retriable: true });
+  if (got?.firstByte !== range.firstByte + offset)
+    throw new SkimmerError("origin_failed", `${response.url} answered with another range than was asked for`, { retriable: true });
   return { skipBytes: 0, bodyBytes: got.lastByte - got.firstByte + 1 };
 }
 

@@ -19,7 +19,13 @@ export interface Spool extends AsyncDisposable {
 }
 
 /** Reads everything into `folder`. Rejects with SkimmerError origin_* or `disk_full`, leaving no file. */
-export async function spoolOrigin(input: { folder: string; origin: Origin; request: OriginRequest; probe: Probe; signal: AbortSignal }): Promise<Spool> {
+export async function spoolOrigin(input: {
+  folder: string;
+  origin: Origin;
+  request: OriginRequest;
+  probe: Probe;
+  signal: AbortSignal;
+}): Promise<Spool> {
   await mkdir(input.folder, { recursive: true, mode: 0o700 });
   const path = join(input.folder, `${randomBytes(8).toString("hex")}.spool`);
   const remove = (): Promise<void> => rm(path, { force: true });
@@ -42,14 +48,18 @@ async function readInto(file: FileHandle, path: string, input: Parameters<typeof
     await file.writeFile(chunk);
     total += chunk.length;
   };
-  await input.origin.read(input.request, { firstByte: 0, lastByte: undefined, validators: input.probe.validators }, sink, { signal: input.signal });
+  await input.origin.read(input.request, { firstByte: 0, lastByte: undefined, validators: input.probe.validators }, sink, {
+    signal: input.signal,
+  });
   return total;
 }
 
 async function checkSpace(folder: string): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize >= 2 * CHECK_EVERY_BYTES) return;
-  throw new SkimmerError("disk_full", `the disk of ${folder} has only ${bavail * bsize} bytes left`, { hint: "Free some space, or choose another folder." });
+  throw new SkimmerError("disk_full", `the disk of ${folder} has only ${bavail * bsize} bytes left`, {
+    hint: "Free some space, or choose another folder.",
+  });
 }
 
 function fileOrigin(path: string, probe: Probe): Origin {

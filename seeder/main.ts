@@ -35,7 +35,10 @@ const OPTIONS: readonly OptionSpec[] = [
 /** Runs until a signal. */
 export async function main(args: readonly string[]): Promise<void> {
   try {
-    const parsed = await parseCommand({ name: "seeder", description: "Fetches origins once and seeds what it fetched to a supernode's swarms.", options: OPTIONS }, args);
+    const parsed = await parseCommand(
+      { name: "seeder", description: "Fetches origins once and seeds what it fetched to a supernode's swarms.", options: OPTIONS },
+      args,
+    );
     if (parsed !== undefined) await run(parsed.options as unknown as SeederFlags);
   } catch (error) {
     process.exit(reportError(error, { command: "seeder" }));
@@ -60,7 +63,15 @@ async function run(flags: SeederFlags): Promise<void> {
   onShutdown(() => lock[Symbol.asyncDispose]());
   const key = await openClusterKey(flags.clusterKey ?? join(flags.data, "cluster.key"));
   const peerId = makePeerId("seeder", randomBytes(20));
-  const engine = await openEngine({ listen: parseHostPort(flags.listen), role: "seeder", peerId, uploadBytesPerSecond: flags.uploadLimit, downloadBytesPerSecond: 0, bufferBytes: BUFFER_BYTES, logger });
+  const engine = await openEngine({
+    listen: parseHostPort(flags.listen),
+    role: "seeder",
+    peerId,
+    uploadBytesPerSecond: flags.uploadLimit,
+    downloadBytesPerSecond: 0,
+    bufferBytes: BUFFER_BYTES,
+    logger,
+  });
   onShutdown(() => engine[Symbol.asyncDispose]());
   const origin = openHttpOrigin();
   onShutdown(() => origin.close());
@@ -76,11 +87,23 @@ async function run(flags: SeederFlags): Promise<void> {
   });
   await seeder.restore();
   onShutdown(() => seeder.close());
-  link = new SupernodeLink({ supernode: flags.supernode, key, peerId, port: engine.address.port, advertise: flags.advertise, logger, seeder });
+  link = new SupernodeLink({
+    supernode: flags.supernode,
+    key,
+    peerId,
+    port: engine.address.port,
+    advertise: flags.advertise,
+    logger,
+    seeder,
+  });
   onShutdown(() => link?.close());
   void link.run();
   const { host, port } = engine.address;
-  printReady("seeder", { peer: formatHostPort({ host: reachableHost(host), port }), listen: formatHostPort({ host, port }), data: flags.data });
+  printReady("seeder", {
+    peer: formatHostPort({ host: reachableHost(host), port }),
+    listen: formatHostPort({ host, port }),
+    data: flags.data,
+  });
 }
 
 const BUFFER_BYTES = 128 * 1024 * 1024;

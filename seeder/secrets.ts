@@ -1,7 +1,7 @@
 /**
  * The seeder's secrets on disk: the cluster key, shared by all seeders of a supernode, and the salt of private tasks.
  */
-import { randomBytes, type KeyObject } from "node:crypto";
+import { type KeyObject, randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SkimmerError } from "../system/errors.ts";
@@ -15,7 +15,10 @@ export async function openClusterKey(path: string): Promise<KeyObject> {
   try {
     return parsePrivateKey(pem.toString("utf8"));
   } catch (error) {
-    throw new SkimmerError("bad_request", `${path} does not hold a cluster key`, { hint: "Copy cluster.key from another seeder of the cluster, or remove the file to make a new key.", cause: error });
+    throw new SkimmerError("bad_request", `${path} does not hold a cluster key`, {
+      hint: "Copy cluster.key from another seeder of the cluster, or remove the file to make a new key.",
+      cause: error,
+    });
   }
 }
 

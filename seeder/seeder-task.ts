@@ -86,7 +86,8 @@ export class SeederTask {
 
   /** Waits until the task is final or failed; for content that travels inside the answer. */
   async settled(signal: AbortSignal): Promise<void> {
-    while (this.state === "live") await Promise.race([once(this.torrent, "final", { signal }), this.#fetching ?? sleep(RECLAIM_MS, undefined, { signal })]);
+    while (this.state === "live")
+      await Promise.race([once(this.torrent, "final", { signal }), this.#fetching ?? sleep(RECLAIM_MS, undefined, { signal })]);
     if (this.state === "final") await this.#loadInline();
   }
 

@@ -133,7 +133,15 @@ export class Seeder {
       key: publicKeyBytes(this.#options.key),
       task: Buffer.from(id, "hex"),
     });
-    const stored: StoredTask = { id, request: source, name: probe.name, liveInfo, validators: probe.validators, private: isPrivate, ranges: probe.ranges };
+    const stored: StoredTask = {
+      id,
+      request: source,
+      name: probe.name,
+      liveInfo,
+      validators: probe.validators,
+      private: isPrivate,
+      ranges: probe.ranges,
+    };
     const opening = this.#create(stored).finally(() => this.#opening.delete(id));
     this.#opening.set(id, opening);
     return opening;
@@ -148,7 +156,13 @@ export class Seeder {
   async #open(stored: StoredTask): Promise<SeederTask> {
     const { engine, key, logger, onChange } = this.#options;
     const { geometry, name } = parseLiveInfo(stored.liveInfo);
-    const torrent = await engine.add({ directory: this.#files.directoryOf(stored.id), name, geometry, liveInfo: stored.liveInfo, signer: key });
+    const torrent = await engine.add({
+      directory: this.#files.directoryOf(stored.id),
+      name,
+      geometry,
+      liveInfo: stored.liveInfo,
+      signer: key,
+    });
     const task = new SeederTask({ stored, torrent, logger, onChange: (changed) => onChange(stored.id, changed.shape) });
     this.#tasks.set(stored.id, task);
     return task;

@@ -7,11 +7,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import WebSocket from "ws";
 import { toSkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
+import { VERSION } from "../system/options.ts";
 import { publicKeyBytes } from "../torrents/cluster-key.ts";
 import type { PeerId } from "../torrents/ids.ts";
 import { parseSupernodeMessage } from "../torrents/parse-link-message.ts";
-import { LINK_MESSAGE_BYTES, LINK_PATH, LINK_SIGNATURE_CONTEXT, type SeederMessage, type SupernodeMessage } from "../torrents/seeder-link.ts";
-import { VERSION } from "../system/options.ts";
+import {
+  LINK_MESSAGE_BYTES,
+  LINK_PATH,
+  LINK_SIGNATURE_CONTEXT,
+  type SeederMessage,
+  type SupernodeMessage,
+} from "../torrents/seeder-link.ts";
 import type { Seeder } from "./seeder.ts";
 
 const FIRST_DELAY_MS = 200;
@@ -60,7 +66,10 @@ export class SupernodeLink {
   /** One connection, from dialling to its end; true where the supernode welcomed us. */
   #connect(): Promise<boolean> {
     const { logger, supernode } = this.#options;
-    const socket = new WebSocket(new URL(LINK_PATH, supernode.replace(/^http/, "ws")), { maxPayload: LINK_MESSAGE_BYTES, handshakeTimeout: 5000 });
+    const socket = new WebSocket(new URL(LINK_PATH, supernode.replace(/^http/, "ws")), {
+      maxPayload: LINK_MESSAGE_BYTES,
+      handshakeTimeout: 5000,
+    });
     this.#socket = socket;
     let alive = setTimeout(() => socket.terminate(), SILENT_MS);
     const heard = (): void => {
@@ -96,7 +105,15 @@ export class SupernodeLink {
     const send = (answer: SeederMessage): void => socket.send(JSON.stringify(answer));
     if (message.kind === "challenge") {
       const signature = sign(null, Buffer.concat([Buffer.from(LINK_SIGNATURE_CONTEXT), Buffer.from(message.nonce, "base64")]), key);
-      send({ kind: "hello", key: publicKeyBytes(key).toString("base64"), signature: signature.toString("base64"), peerId, port, host: advertise, version: VERSION });
+      send({
+        kind: "hello",
+        key: publicKeyBytes(key).toString("base64"),
+        signature: signature.toString("base64"),
+        peerId,
+        port,
+        host: advertise,
+        version: VERSION,
+      });
     } else if (message.kind === "welcome") {
       this.#welcome = true;
       logger.info({ supernode: this.#options.supernode, seederId: message.seederId }, "linked to the supernode");

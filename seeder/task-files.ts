@@ -3,12 +3,12 @@
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { OriginRequest } from "../origin/types.ts";
 import { parseTaskId, type TaskId } from "../torrents/ids.ts";
 import { fieldReader } from "../torrents/parse-fields.ts";
 import { parseValidators } from "../torrents/parse-task-answer.ts";
 import { parseHeaders } from "../torrents/parse-task-request.ts";
 import type { Validators } from "../torrents/task-api.ts";
-import type { OriginRequest } from "../origin/types.ts";
 
 /** What has to be known to go on with a task after a restart. */
 export interface StoredTask {

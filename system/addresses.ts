@@ -14,7 +14,9 @@ export function parseHostPort(text: string): HostPort {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text.trim());
   const port = Number(match?.[3]);
   if (match === null || port > 65535) {
-    throw new SkimmerError("bad_request", `cannot read the address "${text}"`, { hint: "Write it as 0.0.0.0:8002, [::]:8002 or 127.0.0.1:0 (any free port)." });
+    throw new SkimmerError("bad_request", `cannot read the address "${text}"`, {
+      hint: "Write it as 0.0.0.0:8002, [::]:8002 or 127.0.0.1:0 (any free port).",
+    });
   }
   return { host: match[1] ?? (match[2] || "0.0.0.0"), port };
 }

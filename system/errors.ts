@@ -40,11 +40,7 @@ export class SkimmerError extends Error {
   /** HTTP status of the origin or API where one is known. */
   readonly status: number | undefined;
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    options: { hint?: string; retriable?: boolean; status?: number; cause?: unknown } = {},
-  ) {
+  constructor(code: ErrorCode, message: string, options: { hint?: string; retriable?: boolean; status?: number; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "SkimmerError";
     this.code = code;

@@ -41,7 +41,13 @@ export function sendJson(request: JsonRequest, signal: AbortSignal | undefined):
   const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
   const headers: Record<string, string | number> = { accept: "application/json", ...request.headers };
   if (body !== undefined) Object.assign(headers, { "content-type": "application/json", "content-length": body.length });
-  const options = { method: request.method ?? (body === undefined ? "GET" : "POST"), headers, signal, socketPath: request.socketPath, agent: false as const };
+  const options = {
+    method: request.method ?? (body === undefined ? "GET" : "POST"),
+    headers,
+    signal,
+    socketPath: request.socketPath,
+    agent: false as const,
+  };
   return openRequest(request.url, options, body);
 }
 

@@ -24,7 +24,9 @@ export async function acquireLock(path: string, options: { waitMs?: number; sign
       continue;
     }
     if (performance.now() >= deadline) {
-      throw new SkimmerError("already_running", `${path} is locked by process ${holder?.pid ?? "?"}`, { hint: "Another instance uses this folder; stop it, or choose another folder." });
+      throw new SkimmerError("already_running", `${path} is locked by process ${holder?.pid ?? "?"}`, {
+        hint: "Another instance uses this folder; stop it, or choose another folder.",
+      });
     }
     await sleep(RETRY_MS, undefined, { signal: options.signal });
   }

@@ -15,7 +15,11 @@ export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] 
 /** A pino logger that writes JSON lines to standard error. */
 export function makeLogger(options: { name: string; level: string }): Logger {
   return pino(
-    { name: options.name, level: options.level, redact: ["headers.authorization", "headers.cookie", "request.headers.authorization", "request.headers.cookie"] },
+    {
+      name: options.name,
+      level: options.level,
+      redact: ["headers.authorization", "headers.cookie", "request.headers.authorization", "request.headers.cookie"],
+    },
     pino.destination({ dest: 2, sync: false }),
   );
 }

@@ -40,7 +40,10 @@ export interface ParsedCommand {
 
 export const VERSION = "0.1.0";
 
-const CONFIG: OptionSpec = { flags: "--config <FILE>", help: "YAML file with options; absent: /etc/skimmer/NAME.yaml, then ~/.config/skimmer/NAME.yaml where they exist" };
+const CONFIG: OptionSpec = {
+  flags: "--config <FILE>",
+  help: "YAML file with options; absent: /etc/skimmer/NAME.yaml, then ~/.config/skimmer/NAME.yaml where they exist",
+};
 const PRINT: OptionSpec = { flags: "--print-config", help: "print the effective options as JSON, with the source of each, and exit" };
 
 /** Parses the command line. Undefined: help, version or configuration was printed and there is nothing to do. */
@@ -63,7 +66,10 @@ export async function parseCommand(spec: CommandSpec, argv: readonly string[]): 
 
 /** The commander command behind a spec; also what documentation is generated from. */
 export function buildCommand(spec: CommandSpec): Command {
-  const command = new Command(spec.name).description(spec.description).version(VERSION, "--version", "print the version and exit").exitOverride();
+  const command = new Command(spec.name)
+    .description(spec.description)
+    .version(VERSION, "--version", "print the version and exit")
+    .exitOverride();
   command.configureOutput({ writeErr: () => undefined });
   command.helpOption("-h, --help", "print this help and exit");
   if (spec.arguments !== undefined) command.arguments(spec.arguments);
@@ -89,7 +95,8 @@ async function applyFile(spec: CommandSpec, command: Command): Promise<void> {
   if (typeof values !== "object" || Array.isArray(values)) throw new SkimmerError("bad_request", `${path} must hold a mapping of options`);
   for (const [key, value] of Object.entries(values as object)) {
     const option = command.options.find((known) => known.name().replace(/^no-/, "") === key && known.name() !== "config");
-    if (option === undefined) throw new SkimmerError("bad_request", `${path} has the unknown option "${key}"`, { hint: `See ${spec.name} --help.` });
+    if (option === undefined)
+      throw new SkimmerError("bad_request", `${path} has the unknown option "${key}"`, { hint: `See ${spec.name} --help.` });
     const name = option.attributeName();
     const source = command.getOptionValueSource(name);
     if (source === "cli" || source === "env") continue;

@@ -53,7 +53,8 @@ export async function startChild(name: CommandName, args: readonly string[]): Pr
 }
 
 async function readReadyLine(child: ChildProcess, exited: Promise<void>, name: string): Promise<Record<string, unknown>> {
-  const failed = (why: string): SkimmerError => new SkimmerError("internal", `${name} did not start: ${why}`, { hint: "Its log on standard error says more." });
+  const failed = (why: string): SkimmerError =>
+    new SkimmerError("internal", `${name} did not start: ${why}`, { hint: "Its log on standard error says more." });
   const line = new Promise<string>((resolve, reject) => {
     let text = "";
     child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {

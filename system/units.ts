@@ -11,7 +11,9 @@ const AMOUNT = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)(b|bit|bps|)(?:\/s)?$/i;
 export function parseBytes(text: string): number {
   const match = AMOUNT.exec(text.trim());
   if (match === null) {
-    throw new SkimmerError("bad_request", `cannot read the amount "${text}"`, { hint: "Write it as 500000, 20M, 20MB, 20MiB or 160Mbit (0 is unlimited for rates)." });
+    throw new SkimmerError("bad_request", `cannot read the amount "${text}"`, {
+      hint: "Write it as 500000, 20M, 20MB, 20MiB or 160Mbit (0 is unlimited for rates).",
+    });
   }
   const [, number, prefix, binary, unit] = match;
   const factor = (binary === "" ? 1000 : 1024) ** PREFIXES.indexOf(prefix.toLowerCase());
@@ -32,7 +34,8 @@ const UNIT_MS: Record<string, number> = { ms: 1, "": 1000, s: 1000, m: 60_000, h
 /** Milliseconds: `90` and `90s` are seconds; also `500ms`, `5m`, `1h`, `2d`. Throws SkimmerError `bad_request`. */
 export function parseDuration(text: string): number {
   const match = DURATION.exec(text.trim());
-  if (match === null) throw new SkimmerError("bad_request", `cannot read the duration "${text}"`, { hint: "Write it as 90, 90s, 500ms, 5m or 1h." });
+  if (match === null)
+    throw new SkimmerError("bad_request", `cannot read the duration "${text}"`, { hint: "Write it as 90, 90s, 500ms, 5m or 1h." });
   return Number(match[1]) * UNIT_MS[match[2]];
 }
 

@@ -10,7 +10,13 @@ export type BencodeDict = Map<string, BencodeValue>;
 export type BencodeValue = number | Buffer | BencodeValue[] | BencodeDict;
 
 /** What encode() takes: strings are UTF-8, absent values of a record are left out. */
-export type Encodable = number | string | Uint8Array | readonly Encodable[] | ReadonlyMap<string, Encodable> | { readonly [key: string]: Encodable | undefined };
+export type Encodable =
+  | number
+  | string
+  | Uint8Array
+  | readonly Encodable[]
+  | ReadonlyMap<string, Encodable>
+  | { readonly [key: string]: Encodable | undefined };
 
 export interface BencodeLimits {
   readonly maxDepth?: number;
@@ -47,7 +53,9 @@ function encodeBytes(parts: Uint8Array[], bytes: Uint8Array): void {
 
 function encodeDict(parts: Uint8Array[], dict: ReadonlyMap<string, Encodable> | Readonly<Record<string, Encodable | undefined>>): void {
   const entries: (readonly [string, Encodable | undefined])[] = dict instanceof Map ? [...dict] : Object.entries(dict);
-  const keyed = entries.filter((entry) => entry[1] !== undefined).map(([key, item]) => ({ key: Buffer.from(key, "latin1"), item: item as Encodable }));
+  const keyed = entries
+    .filter((entry) => entry[1] !== undefined)
+    .map(([key, item]) => ({ key: Buffer.from(key, "latin1"), item: item as Encodable }));
   keyed.sort((a, b) => Buffer.compare(a.key, b.key));
   parts.push(DICT);
   for (const { key, item } of keyed) {

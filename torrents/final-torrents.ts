@@ -17,7 +17,12 @@ const SHA1_BYTES = 20;
 
 /** Bencoded v1 info dict; `sha1s` holds 20 bytes a piece. */
 export function makeInfoV1(input: { name: string; geometry: Geometry; sha1s: Buffer }): Buffer {
-  return encode({ length: input.geometry.lengthBytes, name: input.name, "piece length": input.geometry.pieceLengthBytes, pieces: input.sha1s });
+  return encode({
+    length: input.geometry.lengthBytes,
+    name: input.name,
+    "piece length": input.geometry.pieceLengthBytes,
+    pieces: input.sha1s,
+  });
 }
 
 /** Bencoded v2 info dict (BEP 52); an empty file has no pieces root. */
@@ -42,7 +47,8 @@ export function parseInfoV1(info: Uint8Array): { name: string; geometry: Geometr
   if (dict.has("files")) throw new SkimmerError("protocol", "torrents with several files are not supported");
   const sha1s = dictBytes(dict, "pieces");
   const geometry = checkedGeometry(dictInt(dict, "length"), dictInt(dict, "piece length"));
-  if (sha1s?.length !== geometry.pieceCount * SHA1_BYTES) throw new SkimmerError("protocol", "v1 info dict has the wrong number of piece hashes");
+  if (sha1s?.length !== geometry.pieceCount * SHA1_BYTES)
+    throw new SkimmerError("protocol", "v1 info dict has the wrong number of piece hashes");
   return { name: safeName(dictString(dict, "name") ?? ""), geometry, sha1s };
 }
 
@@ -79,5 +85,10 @@ export function verifyFinal(input: FinalSubject & { signature: Uint8Array; publi
 }
 
 function signedBytes(subject: FinalSubject): Buffer {
-  return Buffer.concat([CONTEXT, Buffer.from(subject.infoHash, "hex"), hash("sha256", subject.infoV1, "buffer"), hash("sha256", subject.infoV2, "buffer")]);
+  return Buffer.concat([
+    CONTEXT,
+    Buffer.from(subject.infoHash, "hex"),
+    hash("sha256", subject.infoV1, "buffer"),
+    hash("sha256", subject.infoV2, "buffer"),
+  ]);
 }

@@ -42,7 +42,14 @@ export function parseLiveInfo(bytes: Uint8Array): LiveInfo & { readonly geometry
   }
   if (safeName(name) !== name) throw new SkimmerError("protocol", "live info dict has an unsafe name");
   const geometry = checkedGeometry(dictInt(dict, "length"), dictInt(dict, "piece length"));
-  return { name, lengthBytes: geometry.lengthBytes, pieceLengthBytes: geometry.pieceLengthBytes, key: Buffer.from(key), task: Buffer.from(task), geometry };
+  return {
+    name,
+    lengthBytes: geometry.lengthBytes,
+    pieceLengthBytes: geometry.pieceLengthBytes,
+    key: Buffer.from(key),
+    task: Buffer.from(task),
+    geometry,
+  };
 }
 
 /** The geometry that a stranger claims, within bounds. Throws SkimmerError `protocol`. */
@@ -55,7 +62,8 @@ export function checkedGeometry(lengthBytes: number | undefined, pieceLengthByte
     throw new SkimmerError("protocol", `torrent has the impossible piece length ${pieceLengthBytes}`);
   }
   const geometry = geometryOf({ lengthBytes, pieceLengthBytes });
-  if (geometry.pieceCount > MAX_PIECE_COUNT) throw new SkimmerError("protocol", `torrent has ${geometry.pieceCount} pieces, above the limit of ${MAX_PIECE_COUNT}`);
+  if (geometry.pieceCount > MAX_PIECE_COUNT)
+    throw new SkimmerError("protocol", `torrent has ${geometry.pieceCount} pieces, above the limit of ${MAX_PIECE_COUNT}`);
   return geometry;
 }
 

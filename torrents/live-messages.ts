@@ -51,6 +51,7 @@ function parseFinal(body: Buffer): FinalMessage {
   const infoV1 = dictBytes(dict, "v1");
   const infoV2 = dictBytes(dict, "v2");
   const signature = dictBytes(dict, "signature");
-  if (infoV1 === undefined || infoV2 === undefined || signature?.length !== 64) throw new SkimmerError("protocol", "final message is incomplete");
+  if (infoV1 === undefined || infoV2 === undefined || signature?.length !== 64)
+    throw new SkimmerError("protocol", "final message is incomplete");
   return { infoV1, infoV2, signature };
 }

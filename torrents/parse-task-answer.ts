@@ -5,7 +5,7 @@ import { infoHashV1, infoHashV2 } from "./final-torrents.ts";
 import { type InfoHash, parseInfoHash, parseTaskId } from "./ids.ts";
 import { liveInfoHash, parseLiveInfo } from "./live-info.ts";
 import { fieldReader } from "./parse-fields.ts";
-import { INLINE_BYTES, type FinalTorrents, type PeerAddress, type TaskAnswer, type TaskState, type Validators } from "./task-api.ts";
+import { type FinalTorrents, INLINE_BYTES, type PeerAddress, type TaskAnswer, type TaskState, type Validators } from "./task-api.ts";
 
 const MOST_BASE64 = 64 * 1024 * 1024;
 const MOST_PEERS = 200;
@@ -51,7 +51,10 @@ export function parseFinalTorrents(value: unknown): FinalTorrents {
 
 export function parseValidators(value: unknown): Validators {
   const validators = read.object(value ?? {}, "validators");
-  return { etag: read.optionalText(validators.etag, "etag", 1024), lastModified: read.optionalText(validators.lastModified, "lastModified", 128) };
+  return {
+    etag: read.optionalText(validators.etag, "etag", 1024),
+    lastModified: read.optionalText(validators.lastModified, "lastModified", 128),
+  };
 }
 
 /** An optional info hash of a message. */

@@ -32,10 +32,13 @@ export function parseTaskRequest(body: unknown): TaskRequest {
 
 /** The URL as given, when we can fetch it. */
 export function checkUrl(text: string): string {
-  if (!URL.canParse(text)) throw new SkimmerError("bad_request", `cannot read the URL "${text}"`, { hint: "Give a full URL such as https://host/path/file." });
+  if (!URL.canParse(text))
+    throw new SkimmerError("bad_request", `cannot read the URL "${text}"`, { hint: "Give a full URL such as https://host/path/file." });
   const { protocol } = new URL(text);
   if (protocol === "http:" || protocol === "https:") return text;
-  throw new SkimmerError("unsupported_scheme", `cannot fetch "${text}": the scheme ${protocol} is not supported`, { hint: "Use http or https." });
+  throw new SkimmerError("unsupported_scheme", `cannot fetch "${text}": the scheme ${protocol} is not supported`, {
+    hint: "Use http or https.",
+  });
 }
 
 /** Header names and values that may be sent to an origin as they are. */

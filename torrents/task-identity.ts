@@ -11,13 +11,30 @@ import type { TaskRequest, Validators } from "./task-api.ts";
 
 /** Canonical text of what is asked for: single flight and rendezvous hashing go by it. */
 export function originKey(request: Pick<TaskRequest, "url" | "filter" | "tag" | "range" | "digest" | "pieceLengthBytes">): string {
-  return JSON.stringify([canonicalUrl(request.url, request.filter ?? []), request.tag ?? "", request.range ?? "", request.digest ?? "", request.pieceLengthBytes ?? 0]);
+  return JSON.stringify([
+    canonicalUrl(request.url, request.filter ?? []),
+    request.tag ?? "",
+    request.range ?? "",
+    request.digest ?? "",
+    request.pieceLengthBytes ?? 0,
+  ]);
 }
 
 /** The task's id: SHA-256 over origin key, length, validators and salt, each with its length in front. */
-export function taskIdOf(input: { request: Parameters<typeof originKey>[0]; lengthBytes: number; validators: Validators; salt?: Buffer }): TaskId {
+export function taskIdOf(input: {
+  request: Parameters<typeof originKey>[0];
+  lengthBytes: number;
+  validators: Validators;
+  salt?: Buffer;
+}): TaskId {
   const hash = createHash("sha256");
-  for (const text of [originKey(input.request), String(input.lengthBytes), input.validators.etag ?? "", input.validators.lastModified ?? ""]) addField(hash, Buffer.from(text));
+  for (const text of [
+    originKey(input.request),
+    String(input.lengthBytes),
+    input.validators.etag ?? "",
+    input.validators.lastModified ?? "",
+  ])
+    addField(hash, Buffer.from(text));
   addField(hash, input.salt ?? Buffer.alloc(0));
   return hash.digest("hex") as TaskId;
 }

@@ -1,9 +1,10 @@
 /**
  * .torrent files and magnet links of final torrents. Decides.
  */
+
+import { hash } from "node:crypto";
 import { encode } from "./bencode.ts";
 import { infoHashV1 } from "./final-torrents.ts";
-import { hash } from "node:crypto";
 
 /** A .torrent file around unchanged info bytes. v2 with more than one piece carries its piece layer. */
 export function torrentFile(input: { info: Buffer; trackers: readonly string[]; layer?: { piecesRoot: Buffer; hashes: Buffer } }): Buffer {

@@ -7,9 +7,9 @@ import Koa from "koa";
 import { plainAddress } from "../system/addresses.ts";
 import { type ErrorCode, SkimmerError, toSkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
+import { parseInfoV2 } from "../torrents/final-torrents.ts";
 import { parseTaskRequest } from "../torrents/parse-task-request.ts";
 import type { FinalTorrents } from "../torrents/task-api.ts";
-import { parseInfoV2 } from "../torrents/final-torrents.ts";
 import { magnetLink, torrentFile } from "../torrents/torrent-file.ts";
 import { OPENAPI } from "./openapi.ts";
 import type { TaskService } from "./task-service.ts";
@@ -157,7 +157,8 @@ function callerIp(context: Koa.Context): string {
 function trackersFor(context: Koa.Context, options: ApiOptions): string[] {
   const port = context.req.socket.localPort ?? 0;
   const own = context.req.socket.localAddress ?? "127.0.0.1";
-  const name = options.advertise ?? (URL.canParse(`http://${context.host}`) ? new URL(`http://${context.host}`).hostname : plainAddress(own));
+  const name =
+    options.advertise ?? (URL.canParse(`http://${context.host}`) ? new URL(`http://${context.host}`).hostname : plainAddress(own));
   const host = name.includes(":") && !name.startsWith("[") ? `[${name}]` : name;
   const http = `http://${host}:${port}/announce`;
   return options.udp ? [http, `udp://${host}:${port}/announce`] : [http];
@@ -177,5 +178,7 @@ function readCount(value: string | string[] | undefined, fallback: number): numb
 function readVersion(value: string | string[] | undefined): 1 | 2 {
   if (value === undefined || value === "1") return 1;
   if (value === "2") return 2;
-  throw new SkimmerError("bad_request", `there is no torrent version "${String(value).slice(0, 40)}"`, { hint: "Use version=1 or version=2." });
+  throw new SkimmerError("bad_request", `there is no torrent version "${String(value).slice(0, 40)}"`, {
+    hint: "Use version=1 or version=2.",
+  });
 }

@@ -24,7 +24,13 @@ const OPTIONS: readonly OptionSpec[] = [
   { flags: "--seeder-listen <HOST:PORT>", help: "the own seeder's peer port; port 0 takes any free one", default: "0.0.0.0:8001" },
   { flags: "--advertise <HOST>", help: "host in tracker URLs and of the own seeder; absent: the one that callers use" },
   { flags: "--open-tracker", help: "track any info hash, not only those of this supernode's tasks" },
-  { flags: "--announce-interval <DURATION>", help: "how often peers should announce, such as 60s", default: 60_000, defaultText: "60s", parse: parseDuration },
+  {
+    flags: "--announce-interval <DURATION>",
+    help: "how often peers should announce, such as 60s",
+    default: 60_000,
+    defaultText: "60s",
+    parse: parseDuration,
+  },
   { flags: "--log-level <LEVEL>", help: `one of ${LOG_LEVELS.join(", ")}`, default: "info" },
 ];
 
@@ -42,7 +48,10 @@ interface SupernodeFlags {
 /** Runs until a signal. */
 export async function main(args: readonly string[]): Promise<void> {
   try {
-    const parsed = await parseCommand({ name: "supernode", description: "Tracker and scheduler: makes torrents from URLs and brings peers together.", options: OPTIONS }, args);
+    const parsed = await parseCommand(
+      { name: "supernode", description: "Tracker and scheduler: makes torrents from URLs and brings peers together.", options: OPTIONS },
+      args,
+    );
     if (parsed !== undefined) await run(parsed.options as unknown as SupernodeFlags);
   } catch (error) {
     process.exit(reportError(error, { command: "supernode" }));
@@ -56,7 +65,15 @@ async function run(flags: SupernodeFlags): Promise<void> {
   const lock = await acquireLock(join(flags.data, "lock"));
   onShutdown(() => lock[Symbol.asyncDispose]());
   const { listen, data, advertise, announceInterval: announceIntervalMs, openTracker = false } = flags;
-  const supernode = await openSupernode({ listen: parseHostPort(listen), data, advertise, openTracker, announceIntervalMs, expectsSeeder: flags.seeder, logger });
+  const supernode = await openSupernode({
+    listen: parseHostPort(listen),
+    data,
+    advertise,
+    openTracker,
+    announceIntervalMs,
+    expectsSeeder: flags.seeder,
+    logger,
+  });
   onShutdown(() => supernode[Symbol.asyncDispose]());
   const seeder = flags.seeder ? await startSeeder(supernode, flags, logger) : null;
   const reachable = formatHostPort({ host: reachableHost(supernode.host), port: supernode.port });

@@ -3,7 +3,10 @@
  */
 import { VERSION } from "../system/options.ts";
 
-const error = (description: string) => ({ description, content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } } });
+const error = (description: string) => ({
+  description,
+  content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
+});
 const json = (description: string, schema: object) => ({ description, content: { "application/json": { schema } } });
 const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 const text = { type: "string" } as const;
@@ -38,14 +41,21 @@ const TASK_FIELDS = {
 };
 
 const SCHEMAS = {
-  Error: { type: "object", properties: { error: { type: "object", properties: { code: text, message: text, hint: text, status: count } } } },
+  Error: {
+    type: "object",
+    properties: { error: { type: "object", properties: { code: text, message: text, hint: text, status: count } } },
+  },
   TaskRequest: TASK_REQUEST,
   TaskAnswer: {
     type: "object",
     properties: {
       ...TASK_FIELDS,
       liveInfo: { ...text, description: "bencoded live info dict, base64" },
-      final: { type: "object", properties: { infoV1: text, infoV2: text, pieceLayer: text, signature: text }, description: "base64; when final" },
+      final: {
+        type: "object",
+        properties: { infoV1: text, infoV2: text, pieceLayer: text, signature: text },
+        description: "base64; when final",
+      },
       inline: { ...text, description: "whole content, base64, up to 128 KiB" },
       peers: { type: "array", items: { type: "object", properties: { host: text, port: count, seeder: { type: "boolean" } } } },
       trackers: { type: "array", items: text },
@@ -55,7 +65,17 @@ const SCHEMAS = {
   },
   TaskSummary: {
     type: "object",
-    properties: { ...TASK_FIELDS, url: text, pieceCount: count, piecesReady: count, seeds: count, leeches: count, createdAt: text, lastUsedAt: text, error: { type: "object" } },
+    properties: {
+      ...TASK_FIELDS,
+      url: text,
+      pieceCount: count,
+      piecesReady: count,
+      seeds: count,
+      leeches: count,
+      createdAt: text,
+      lastUsedAt: text,
+      error: { type: "object" },
+    },
   },
 };
 
@@ -87,25 +107,44 @@ export const OPENAPI = {
     },
     "/api/v1/tasks/{id}": {
       get: { summary: "One task", parameters: [ID], responses: { 200: json("the task", ref("TaskSummary")), 404: error("unknown") } },
-      delete: { summary: "Delete a task at every seeder", parameters: [ID], responses: { 204: { description: "deleted" }, 404: error("unknown") } },
+      delete: {
+        summary: "Delete a task at every seeder",
+        parameters: [ID],
+        responses: { 204: { description: "deleted" }, 404: error("unknown") },
+      },
     },
     "/api/v1/tasks/{id}/torrent": {
       get: {
         summary: "The final .torrent",
         parameters: [ID, TORRENT_VERSION],
-        responses: { 200: { description: ".torrent", content: { "application/x-bittorrent": {} } }, 404: error("unknown"), 409: error("still live; see Retry-After") },
+        responses: {
+          200: { description: ".torrent", content: { "application/x-bittorrent": {} } },
+          404: error("unknown"),
+          409: error("still live; see Retry-After"),
+        },
       },
     },
     "/api/v1/tasks/{id}/magnet": {
       get: {
         summary: "The final torrent's magnet link",
         parameters: [ID, TORRENT_VERSION],
-        responses: { 200: { description: "magnet link", content: { "text/plain": {} } }, 404: error("unknown"), 409: error("still live; see Retry-After") },
+        responses: {
+          200: { description: "magnet link", content: { "text/plain": {} } },
+          404: error("unknown"),
+          409: error("still live; see Retry-After"),
+        },
       },
     },
     "/api/v1/openapi.json": { get: { summary: "This document", responses: { 200: { description: "OpenAPI" } } } },
-    "/healthz": { get: { summary: "Whether the supernode can serve", responses: { 200: { description: "yes" }, 503: { description: "no seeder yet" } } } },
-    "/announce": { get: { summary: "HTTP tracker (BEP 3, 7, 23); WebSocket on the same path", responses: { 200: { description: "bencoded answer" } } } },
+    "/healthz": {
+      get: {
+        summary: "Whether the supernode can serve",
+        responses: { 200: { description: "yes" }, 503: { description: "no seeder yet" } },
+      },
+    },
+    "/announce": {
+      get: { summary: "HTTP tracker (BEP 3, 7, 23); WebSocket on the same path", responses: { 200: { description: "bencoded answer" } } },
+    },
     "/scrape": { get: { summary: "HTTP tracker scrape (BEP 48)", responses: { 200: { description: "bencoded answer" } } } },
   },
   components: { schemas: SCHEMAS },

@@ -12,12 +12,12 @@ import { plainAddress } from "../system/addresses.ts";
 import { type ErrorCode, SkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
 import { publicKeyFrom } from "../torrents/cluster-key.ts";
-import { parsePeerId, type PeerId, type TaskId } from "../torrents/ids.ts";
+import { type PeerId, parsePeerId, type TaskId } from "../torrents/ids.ts";
 import { parseSeederMessage } from "../torrents/parse-link-message.ts";
 import { rendezvousOrder } from "../torrents/rendezvous.ts";
 import { LINK_SIGNATURE_CONTEXT, type SeederMessage, type SeederTask, type SupernodeMessage } from "../torrents/seeder-link.ts";
-import { originKey } from "../torrents/task-identity.ts";
 import type { TaskRequest } from "../torrents/task-api.ts";
+import { originKey } from "../torrents/task-identity.ts";
 
 const HELLO_LIMIT_MS = 5000;
 const REQUEST_LIMIT_MS = 90_000;
@@ -90,7 +90,10 @@ export class SeederRegistry {
         if (!(error instanceof SkimmerError) || error.code !== "no_seeder") throw error;
       }
     }
-    throw new SkimmerError("no_seeder", "no seeder is linked to this supernode", { retriable: true, hint: "Start one with: seeder --supernode URL" });
+    throw new SkimmerError("no_seeder", "no seeder is linked to this supernode", {
+      retriable: true,
+      hint: "Start one with: seeder --supernode URL",
+    });
   }
 
   /** Has every seeder delete the task. */
@@ -129,7 +132,11 @@ export class SeederRegistry {
     for (const link of this.#links.values()) link.socket.terminate();
   }
 
-  async #onMessage(text: string, link: Link | undefined, onHello: (hello: SeederMessage & { kind: "hello" }) => Promise<void>): Promise<void> {
+  async #onMessage(
+    text: string,
+    link: Link | undefined,
+    onHello: (hello: SeederMessage & { kind: "hello" }) => Promise<void>,
+  ): Promise<void> {
     const message = parseSeederMessage(text);
     if (message.kind === "hello") return onHello(message);
     if (link === undefined) throw new SkimmerError("protocol", "seeder spoke before its hello");
@@ -138,15 +145,30 @@ export class SeederRegistry {
     const waiting = link.pending.get(message.id);
     link.pending.delete(message.id);
     if (message.error === undefined) waiting?.resolve(message.task);
-    else waiting?.reject(new SkimmerError(message.error.code as ErrorCode, message.error.message, { hint: message.error.hint, status: message.error.status }));
+    else
+      waiting?.reject(
+        new SkimmerError(message.error.code as ErrorCode, message.error.message, {
+          hint: message.error.hint,
+          status: message.error.status,
+        }),
+      );
   }
 
-  async #welcome(socket: WebSocket, hello: SeederMessage & { kind: "hello" }, seen: { nonce: Buffer; host: string }): Promise<Link | undefined> {
+  async #welcome(
+    socket: WebSocket,
+    hello: SeederMessage & { kind: "hello" },
+    seen: { nonce: Buffer; host: string },
+  ): Promise<Link | undefined> {
     const key = Buffer.from(hello.key, "base64");
     const peerId = parsePeerId(hello.peerId);
     const signed = Buffer.concat([Buffer.from(LINK_SIGNATURE_CONTEXT), seen.nonce]);
-    const good = key.length === 32 && peerId !== undefined && verify(null, signed, publicKeyFrom(key), Buffer.from(hello.signature, "base64"));
-    const refusal = !good ? "the signature does not fit the key" : this.#links.size >= MOST_SEEDERS ? "too many seeders" : await this.#checkPin(key);
+    const good =
+      key.length === 32 && peerId !== undefined && verify(null, signed, publicKeyFrom(key), Buffer.from(hello.signature, "base64"));
+    const refusal = !good
+      ? "the signature does not fit the key"
+      : this.#links.size >= MOST_SEEDERS
+        ? "too many seeders"
+        : await this.#checkPin(key);
     if (refusal !== undefined || peerId === undefined) {
       this.#logger.warn({ host: seen.host, refusal }, "seeder refused");
       socket.close(4401, refusal);
@@ -166,7 +188,9 @@ export class SeederRegistry {
     await writeFile(this.#pinPath, `${key.toString("hex")}\n`, { flag: "wx" }).catch(() => undefined);
     const pinned = (await readFile(this.#pinPath, "utf8")).trim();
     // a WebSocket close reason has room for 123 bytes
-    return pinned === key.toString("hex") ? undefined : "another cluster key is in use here: copy cluster.key from the first seeder's data folder";
+    return pinned === key.toString("hex")
+      ? undefined
+      : "another cluster key is in use here: copy cluster.key from the first seeder's data folder";
   }
 
   #drop(link: Link): void {

@@ -9,7 +9,14 @@ import { startChild } from "../system/supervise.ts";
 /** Starts all, prints their ready lines, and runs until a signal or until one of them ends. */
 export async function main(args: readonly string[]): Promise<void> {
   try {
-    const parsed = await parseCommand({ name: "start", description: "Runs supernode, seeder and host daemon on this machine, with their default ports and folders.", options: [] }, args);
+    const parsed = await parseCommand(
+      {
+        name: "start",
+        description: "Runs supernode, seeder and host daemon on this machine, with their default ports and folders.",
+        options: [],
+      },
+      args,
+    );
     if (parsed === undefined) return;
     handleSignals();
     const supernode = await startChild("supernode", []);

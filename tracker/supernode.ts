@@ -1,8 +1,9 @@
 /**
  * The supernode as one running thing: HTTP port, tracker, seeder link, task table. Drives sockets; closes what it opened.
  */
-import { createServer, type IncomingMessage, type Server as HttpServer } from "node:http";
+
 import { once } from "node:events";
+import { createServer, type Server as HttpServer, type IncomingMessage } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { join } from "node:path";
 import { WebSocketServer } from "ws";
@@ -61,8 +62,19 @@ export async function openSupernode(options: SupernodeOptions): Promise<Supernod
     for (const row of tasks.rows) for (const seeder of row.seeders) service?.addSeederTo(row.task, seeder as never);
   }, options.announceIntervalMs);
   refresh.unref();
-  const tracker = new TrackerServer({ store: swarms, clock: realClock, random: Math.random, logger, intervalMs: options.announceIntervalMs, open: options.openTracker });
-  const health = () => ({ ready: seeders.seeders.length > 0 || !options.expectsSeeder, seeders: seeders.seeders.length, tasks: tasks.size });
+  const tracker = new TrackerServer({
+    store: swarms,
+    clock: realClock,
+    random: Math.random,
+    logger,
+    intervalMs: options.announceIntervalMs,
+    open: options.openTracker,
+  });
+  const health = () => ({
+    ready: seeders.seeders.length > 0 || !options.expectsSeeder,
+    seeders: seeders.seeders.length,
+    tasks: tasks.size,
+  });
   const app = makeApi({ service, tracker, logger, advertise: options.advertise, udp: true, health });
   const http = await bind(options, tracker, () => createServer(HTTP_LIMITS, app.callback()));
   const links = attachWebSockets(http, { tracker, seeders });
@@ -100,7 +112,11 @@ async function bind(options: SupernodeOptions, tracker: TrackerServer, make: () 
       http.close();
       const { code } = error as NodeJS.ErrnoException;
       if (code === "EADDRINUSE" && port === 0 && tries < BIND_TRIES) continue;
-      throw new SkimmerError(code === "EADDRINUSE" ? "address_in_use" : "internal", `cannot listen on ${host}:${port}: ${(error as Error).message}`, { hint: "Choose another address with --listen.", cause: error });
+      throw new SkimmerError(
+        code === "EADDRINUSE" ? "address_in_use" : "internal",
+        `cannot listen on ${host}:${port}: ${(error as Error).message}`,
+        { hint: "Choose another address with --listen.", cause: error },
+      );
     }
   }
 }

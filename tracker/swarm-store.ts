@@ -95,7 +95,11 @@ export class SwarmStore {
     else this.#record(group, key, announce, nowMs);
     const ours = isOurs(announce.peerId);
     const wanted = announce.event === "stopped" ? 0 : Math.min(announce.numwant, MOST_HANDED_OUT);
-    return this.#handOut(group, { infoHash: announce.infoHash, ours, key, peerId: announce.peerId, ws: announce.type === "ws" }, { wanted, nowMs, random });
+    return this.#handOut(
+      group,
+      { infoHash: announce.infoHash, ours, key, peerId: announce.peerId, ws: announce.type === "ws" },
+      { wanted, nowMs, random },
+    );
   }
 
   counts(infoHash: InfoHash, nowMs: number): { complete: number; incomplete: number } {
@@ -129,7 +133,11 @@ export class SwarmStore {
     group.peers.set(key, { peerId, ip, port, type, infoHash, socket, ours: isOurs(peerId), complete, lastSeenMs: nowMs });
   }
 
-  #handOut(group: SwarmGroup, asker: { infoHash: InfoHash; ours: boolean; key: string; peerId: PeerId; ws: boolean }, ask: { wanted: number; nowMs: number; random: () => number }): HandOut {
+  #handOut(
+    group: SwarmGroup,
+    asker: { infoHash: InfoHash; ours: boolean; key: string; peerId: PeerId; ws: boolean },
+    ask: { wanted: number; nowMs: number; random: () => number },
+  ): HandOut {
     const candidates: SwarmPeer[] = [];
     let complete = 0;
     let incomplete = 0;
@@ -149,7 +157,9 @@ export class SwarmStore {
 }
 
 function keyOf(announce: Announce): string {
-  return announce.type === "ws" ? `ws ${announce.peerId}` : `${announce.ip} ${announce.port} ${isOurs(announce.peerId) ? "" : announce.infoHash}`;
+  return announce.type === "ws"
+    ? `ws ${announce.peerId}`
+    : `${announce.ip} ${announce.port} ${isOurs(announce.peerId) ? "" : announce.infoHash}`;
 }
 
 /** `count` of the candidates, each with the same chance; shuffles in place. */

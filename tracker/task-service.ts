@@ -1,8 +1,9 @@
 /**
  * What the API's task routes do: register, list, publish, delete. Knows tasks, seeders and swarms; nothing of HTTP.
  */
-import { SkimmerError } from "../system/errors.ts";
+
 import type { Clock } from "../system/clock.ts";
+import { SkimmerError } from "../system/errors.ts";
 import type { PeerId } from "../torrents/ids.ts";
 import { isOurs } from "../torrents/peer-id.ts";
 import type { SeederTask } from "../torrents/seeder-link.ts";
@@ -73,7 +74,11 @@ export class TaskService {
   /** The task, when its final torrents are published. Throws `not_found` or `not_final`. */
   finalTask(id: string): SeederTask & { final: NonNullable<SeederTask["final"]> } {
     const { task } = this.#find(id);
-    if (task.final === undefined) throw new SkimmerError("not_final", `task ${task.id} is still ${task.state}`, { retriable: true, hint: "The .torrent is there once the seeder has the whole content; try again." });
+    if (task.final === undefined)
+      throw new SkimmerError("not_final", `task ${task.id} is still ${task.state}`, {
+        retriable: true,
+        hint: "The .torrent is there once the seeder has the whole content; try again.",
+      });
     return { ...task, final: task.final };
   }
 
@@ -87,7 +92,11 @@ export class TaskService {
   addSeederTo(task: SeederTask, seeder: PeerId): void {
     const linked = this.#seeders.find(seeder);
     if (linked === undefined) return;
-    this.#swarms.announce({ infoHash: task.infoHash, peerId: seeder, ip: linked.host, port: linked.port, type: "link", event: "update", left: 0, numwant: 0 }, this.#clock.nowMs(), this.#random);
+    this.#swarms.announce(
+      { infoHash: task.infoHash, peerId: seeder, ip: linked.host, port: linked.port, type: "link", event: "update", left: 0, numwant: 0 },
+      this.#clock.nowMs(),
+      this.#random,
+    );
   }
 
   #find(id: string): TaskRow {
@@ -116,7 +125,16 @@ export class TaskService {
   #join(task: SeederTask, request: TaskRequest, caller: Caller): PeerAddress[] {
     const { peer } = request;
     if (peer === undefined) return [];
-    const announce = { infoHash: task.infoHash, peerId: peer.id, ip: caller.ip, port: peer.port, type: "api", event: "started", left: 1, numwant: MOST_PEERS };
+    const announce = {
+      infoHash: task.infoHash,
+      peerId: peer.id,
+      ip: caller.ip,
+      port: peer.port,
+      type: "api",
+      event: "started",
+      left: 1,
+      numwant: MOST_PEERS,
+    };
     const { peers } = this.#swarms.announce(announce, this.#clock.nowMs(), this.#random);
     const others = peers.filter(({ type, peerId }) => type !== "link" && isOurs(peerId));
     return others.map(({ ip, port }) => ({ host: hostFor(ip, caller), port, seeder: false }));

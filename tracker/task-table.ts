@@ -9,8 +9,8 @@ import type { Logger } from "../system/logger.ts";
 import type { InfoHash, TaskId } from "../torrents/ids.ts";
 import { parseTask } from "../torrents/parse-link-message.ts";
 import type { SeederTask } from "../torrents/seeder-link.ts";
-import { originKey } from "../torrents/task-identity.ts";
 import type { TaskRequest } from "../torrents/task-api.ts";
+import { originKey } from "../torrents/task-identity.ts";
 import type { SwarmStore } from "./swarm-store.ts";
 
 const MOST_TASKS = 100_000;
@@ -124,7 +124,9 @@ export class TaskTable {
   }
 
   #save(): Promise<void> {
-    this.#saving = this.#saving.then(() => this.#write()).catch((error: unknown) => this.#logger.error({ err: String(error) }, "tasks cannot be saved"));
+    this.#saving = this.#saving
+      .then(() => this.#write())
+      .catch((error: unknown) => this.#logger.error({ err: String(error) }, "tasks cannot be saved"));
     return this.#saving;
   }
 

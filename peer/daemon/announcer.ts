@@ -74,7 +74,9 @@ export class Announcer {
     const swarms = [...this.#swarms.values()];
     this.#swarms.clear();
     for (const swarm of swarms) clearTimeout(swarm.timer);
-    await Promise.all(swarms.filter((swarm) => swarm.started).map((swarm) => this.#ask({ swarm, event: "stopped", signal }).catch(() => undefined)));
+    await Promise.all(
+      swarms.filter((swarm) => swarm.started).map((swarm) => this.#ask({ swarm, event: "stopped", signal }).catch(() => undefined)),
+    );
   }
 
   readonly #joinSwarms = (): void => {
@@ -83,7 +85,16 @@ export class Announcer {
       if (infoHash === undefined || this.#swarms.has(infoHash)) continue;
       const completed = this.#options.torrent.complete;
       const swarm: Swarm = {
-        infoHash, timer: undefined, started: false, completed, failures: 0, tracker: 0, intervalS: undefined, minIntervalS: undefined, busy: false, again: false,
+        infoHash,
+        timer: undefined,
+        started: false,
+        completed,
+        failures: 0,
+        tracker: 0,
+        intervalS: undefined,
+        minIntervalS: undefined,
+        busy: false,
+        again: false,
       };
       this.#swarms.set(infoHash, swarm);
       void this.#announce(swarm);
@@ -120,7 +131,8 @@ export class Announcer {
       swarm.started = true;
     } catch (thrown) {
       swarm.failures++;
-      if (!this.#stopping.signal.aborted) this.#options.logger.debug({ err: thrown, infoHash: swarm.infoHash, failures: swarm.failures }, "announce failed");
+      if (!this.#stopping.signal.aborted)
+        this.#options.logger.debug({ err: thrown, infoHash: swarm.infoHash, failures: swarm.failures }, "announce failed");
     }
     swarm.busy = false;
     const again = swarm.again;
@@ -161,7 +173,9 @@ export class Announcer {
       numwant: wants ? NUMWANT : 0,
       event: input.event,
     });
-    const answer = parseAnnounceAnswer(await get(url, { timeoutMs: ANNOUNCE_TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES, signal: input.signal }));
+    const answer = parseAnnounceAnswer(
+      await get(url, { timeoutMs: ANNOUNCE_TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES, signal: input.signal }),
+    );
     if (answer.failure !== undefined) throw new Error(`tracker refuses: ${answer.failure}`);
     input.swarm.intervalS = answer.intervalS;
     input.swarm.minIntervalS = answer.minIntervalS;

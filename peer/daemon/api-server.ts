@@ -8,7 +8,15 @@ import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
 import type { Logger } from "../../system/logger.ts";
 import { type InfoHash, parseInfoHash } from "../../torrents/ids.ts";
 import type { ApiErrorBody } from "../../torrents/task-api.ts";
-import { type DaemonInfo, type DownloadEvent, type DownloadRequest, type ErrorEvent, MAX_BODY_BYTES, PROGRESS_INTERVAL_MS, type TaskRow } from "./daemon-api.ts";
+import {
+  type DaemonInfo,
+  type DownloadEvent,
+  type DownloadRequest,
+  type ErrorEvent,
+  MAX_BODY_BYTES,
+  PROGRESS_INTERVAL_MS,
+  type TaskRow,
+} from "./daemon-api.ts";
 import { parseDownloadRequest } from "./parse-download-request.ts";
 
 /** What the API can ask of the daemon. */
@@ -27,14 +35,17 @@ const HEADERS_TIMEOUT_MS = 10_000;
 
 /** A server that is not listening yet. */
 export function makeApiServer(target: ApiTarget, logger: Logger): http.Server {
-  const server = http.createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: HEADERS_TIMEOUT_MS, noDelay: true }, (request, response) => {
-    route(target, request, response).catch((thrown: unknown) => {
-      const error = toSkimmerError(thrown);
-      if (error.code === "internal") logger.error({ err: thrown, method: request.method }, "request failed");
-      if (response.headersSent) response.destroy();
-      else sendError(response, error);
-    });
-  });
+  const server = http.createServer(
+    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: HEADERS_TIMEOUT_MS, noDelay: true },
+    (request, response) => {
+      route(target, request, response).catch((thrown: unknown) => {
+        const error = toSkimmerError(thrown);
+        if (error.code === "internal") logger.error({ err: thrown, method: request.method }, "request failed");
+        if (response.headersSent) response.destroy();
+        else sendError(response, error);
+      });
+    },
+  );
   server.timeout = 0;
   return server;
 }
@@ -87,7 +98,10 @@ function eventWriter(response: ServerResponse): (event: DownloadEvent) => void {
 
 function timeoutSignal(timeoutMs: number, until: AbortSignal): AbortSignal {
   const control = new AbortController();
-  const timer = setTimeout(() => control.abort(new SkimmerError("timeout", `the download took longer than ${timeoutMs / 1000} s`)), timeoutMs);
+  const timer = setTimeout(
+    () => control.abort(new SkimmerError("timeout", `the download took longer than ${timeoutMs / 1000} s`)),
+    timeoutMs,
+  );
   until.addEventListener("abort", () => clearTimeout(timer), { once: true });
   return control.signal;
 }

@@ -34,7 +34,8 @@ export function checkHeaders(value: unknown): Record<string, string> {
   let bytes = 0;
   for (const [name, text] of Object.entries(headers)) {
     bytes += name.length + text.length;
-    if (OWN_HEADERS.has(name)) throw bad(`header ${name} cannot be given`, name === "range" ? "Use --range." : "The transfer sets it itself.");
+    if (OWN_HEADERS.has(name))
+      throw bad(`header ${name} cannot be given`, name === "range" ? "Use --range." : "The transfer sets it itself.");
   }
   if (bytes > MAX_HEADER_BYTES) throw bad(`the headers have ${bytes} bytes`, `At most ${MAX_HEADER_BYTES} are accepted.`);
   return headers;
@@ -59,7 +60,8 @@ export function checkRange(text: string): { firstByte: number; lastByte: number 
   const match = /^(\d{1,15})-(\d{1,15})$/.exec(text);
   const firstByte = Number(match?.[1]);
   const lastByte = Number(match?.[2]);
-  if (match === null || lastByte < firstByte) throw bad(`"${clip(text)}" is not a byte range`, "Write FIRST-LAST, both inclusive, for example 0-1023.");
+  if (match === null || lastByte < firstByte)
+    throw bad(`"${clip(text)}" is not a byte range`, "Write FIRST-LAST, both inclusive, for example 0-1023.");
   return { firstByte, lastByte };
 }
 
@@ -72,7 +74,8 @@ export function checkPieceLength(bytes: number): number {
 
 /** A short printable label. */
 export function checkTag(text: string): string {
-  if (text.length > MAX_LABEL_LENGTH || !PRINTABLE.test(text)) throw bad("the tag is too long or not printable", `At most ${MAX_LABEL_LENGTH} printable characters.`);
+  if (text.length > MAX_LABEL_LENGTH || !PRINTABLE.test(text))
+    throw bad("the tag is too long or not printable", `At most ${MAX_LABEL_LENGTH} printable characters.`);
   return text;
 }
 

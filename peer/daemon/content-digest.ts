@@ -12,7 +12,10 @@ export type Digests = Readonly<Partial<Record<DigestName, string>>>;
 const READ_BYTES = 1024 * 1024;
 
 /** Hexadecimal digests of the file's first `lengthBytes` bytes. */
-export async function digestFile(path: string, options: { names: readonly DigestName[]; lengthBytes: number; signal: AbortSignal }): Promise<Digests> {
+export async function digestFile(
+  path: string,
+  options: { names: readonly DigestName[]; lengthBytes: number; signal: AbortSignal },
+): Promise<Digests> {
   const hashes = options.names.map((name) => ({ name, hash: createHash(name) }));
   const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, Math.max(1, options.lengthBytes)));
   await using file = await open(path, "r");

@@ -17,10 +17,30 @@ export const DAEMON_COMMAND: CommandSpec = {
   description: "Host daemon: all downloads of this host share its store, its connections and its limits.",
   options: [
     ...SHARED_OPTIONS,
-    { flags: "--peer-listen <HOST:PORT>", help: "address for other peers; port 0: any free one; not given and taken: any free one", default: DEFAULT_PEER_LISTEN },
-    { flags: "--upload-limit <RATE>", help: "bytes per second sent to all peers together, e.g. 20MB, 160Mbit; 0: unlimited", default: 0, parse: parseRate },
-    { flags: "--download-limit <RATE>", help: "bytes per second received by all downloads together; 0: unlimited", default: 0, parse: parseRate },
-    { flags: "--idle-exit <DURATION>", help: "leave after so long without a request, e.g. 5m; 0: never", default: 0, defaultText: "0 (never)", parse: parseDuration },
+    {
+      flags: "--peer-listen <HOST:PORT>",
+      help: "address for other peers; port 0: any free one; not given and taken: any free one",
+      default: DEFAULT_PEER_LISTEN,
+    },
+    {
+      flags: "--upload-limit <RATE>",
+      help: "bytes per second sent to all peers together, e.g. 20MB, 160Mbit; 0: unlimited",
+      default: 0,
+      parse: parseRate,
+    },
+    {
+      flags: "--download-limit <RATE>",
+      help: "bytes per second received by all downloads together; 0: unlimited",
+      default: 0,
+      parse: parseRate,
+    },
+    {
+      flags: "--idle-exit <DURATION>",
+      help: "leave after so long without a request, e.g. 5m; 0: never",
+      default: 0,
+      defaultText: "0 (never)",
+      parse: parseDuration,
+    },
     { flags: "--log-level <LEVEL>", help: `${LOG_LEVELS.join(", ")}`, default: "info", parse: parseLogLevel },
   ],
 };

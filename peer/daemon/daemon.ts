@@ -61,7 +61,10 @@ export class Daemon implements ApiTarget, AsyncDisposable {
   readonly #open: AsyncDisposableStack;
   readonly #ending = new AbortController();
 
-  private constructor(options: DaemonOptions, open: { stack: AsyncDisposableStack; engine: Engine; index: TaskIndex; runs: OpenRuns; parts: DownloadParts }) {
+  private constructor(
+    options: DaemonOptions,
+    open: { stack: AsyncDisposableStack; engine: Engine; index: TaskIndex; runs: OpenRuns; parts: DownloadParts },
+  ) {
     this.#options = options;
     this.#engine = open.engine;
     this.#index = open.index;
@@ -89,7 +92,12 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     const common = { index, origin, key, throttle, clock: realClock, logger, epochMs: () => Date.now() };
     const runs = new OpenRuns({ ...common, engine, get: httpGet, random: Math.random });
     stack.defer(() => runs.close());
-    const client = new SupernodeClient({ list: new SupernodeList(), peer: { id: engine.peerId, port: engine.address.port }, clock: realClock, logger });
+    const client = new SupernodeClient({
+      list: new SupernodeList(),
+      peer: { id: engine.peerId, port: engine.address.port },
+      clock: realClock,
+      logger,
+    });
     const planner = new Planner({ ...common, supernodes: options.supernodes, client });
     const inlineStore = new InlineStore({ runs, index, logger });
     stack.defer(() => inlineStore.settled());
@@ -111,7 +119,10 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     try {
       const signal = AbortSignal.any([io.signal, this.#ending.signal]);
       const done = await runDownload(this.#parts, request, { ...io, signal });
-      logger.info({ infoHash: done.infoHash, bytes: done.bytes, seconds: done.seconds, from: done.from, reason: done.reason }, "download done");
+      logger.info(
+        { infoHash: done.infoHash, bytes: done.bytes, seconds: done.seconds, from: done.from, reason: done.reason },
+        "download done",
+      );
       return done;
     } catch (thrown) {
       const error = toSkimmerError(thrown);
@@ -171,7 +182,12 @@ export class Daemon implements ApiTarget, AsyncDisposable {
   /** Ends every request, tells the trackers, flushes, and lets go of socket, port and lock. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#idle.stop();
-    this.#ending.abort(new SkimmerError("cancelled", "the daemon was stopped", { hint: "What was downloaded is kept; run the same command again to go on.", retriable: true }));
+    this.#ending.abort(
+      new SkimmerError("cancelled", "the daemon was stopped", {
+        hint: "What was downloaded is kept; run the same command again to go on.",
+        retriable: true,
+      }),
+    );
     await this.#open.disposeAsync();
   }
 
@@ -193,7 +209,13 @@ export class Daemon implements ApiTarget, AsyncDisposable {
 /** The engine at the wanted port, or at a free one where the wanted one was only the default. */
 async function openEngineAt(options: DaemonOptions): Promise<Engine> {
   const { peerListen, logger, uploadBytesPerSecond, downloadBytesPerSecond } = options;
-  const common = { role: "peer", peerId: makePeerId("peer", randomBytes(20)), uploadBytesPerSecond, downloadBytesPerSecond, logger } as const;
+  const common = {
+    role: "peer",
+    peerId: makePeerId("peer", randomBytes(20)),
+    uploadBytesPerSecond,
+    downloadBytesPerSecond,
+    logger,
+  } as const;
   try {
     return await openEngine({ ...common, listen: peerListen });
   } catch (thrown) {

@@ -4,7 +4,7 @@
  * Equal requests that arrive together are planned once. Every plan was allowed by the origin for this caller's headers:
  * the supernode's seeder asked it, or we did.
  */
-import { randomBytes, type KeyObject } from "node:crypto";
+import { type KeyObject, randomBytes } from "node:crypto";
 import type { Origin, Probe } from "../../origin/types.ts";
 import { SkimmerError } from "../../system/errors.ts";
 import type { FinalTorrents, PeerAddress, TaskAnswer } from "../../torrents/task-api.ts";
@@ -80,7 +80,12 @@ export class Planner {
     if (answer.unvalidated) {
       const probe = await this.#probeUnvalidated(input);
       if (probe !== undefined && !isSameContent(answer, probe)) {
-        if (request.notbs) throw new SkimmerError("origin_changed", "the supernode has an older version than the origin, and no seeder to fetch the new one", { retriable: true });
+        if (request.notbs)
+          throw new SkimmerError(
+            "origin_changed",
+            "the supernode has an older version than the origin, and no seeder to fetch the new one",
+            { retriable: true },
+          );
         warnings.push("the supernode has an older version than the origin; reading the origin");
         return this.#planProbed(request, { probe, warnings });
       }
@@ -111,7 +116,11 @@ export class Planner {
     const { probe, warnings } = options;
     if (probe.lengthBytes === undefined) return { kind: "spool", probe, warnings };
     if (probe.lengthBytes === 0) return { kind: "empty", name: probe.name, warnings };
-    const same = this.#options.index.findSame({ originKey: originKey(request), validators: probe.validators, lengthBytes: probe.lengthBytes });
+    const same = this.#options.index.findSame({
+      originKey: originKey(request),
+      validators: probe.validators,
+      lengthBytes: probe.lengthBytes,
+    });
     const entry = same ?? this.#localEntry(request, { ...probe, lengthBytes: probe.lengthBytes });
     return { kind: "torrent", task: { entry, peers: [], final: undefined, alone: true }, warnings };
   }
@@ -119,22 +128,31 @@ export class Planner {
   #localEntry(request: DownloadRequest, probe: Probe & { lengthBytes: number }): TaskEntry {
     const volatile = !hasValidators(probe.validators) && request.digest === undefined;
     const { name, lengthBytes, validators } = probe;
-    const local = makeLocalTorrent({ request, name, lengthBytes, validators, key: this.#options.key, salt: volatile ? randomBytes(SALT_BYTES) : undefined });
-    return this.#options.index.get(local.infoHash) ?? {
-      infoHash: local.infoHash,
-      url: request.url,
-      originKey: originKey(request),
-      name: local.name,
+    const local = makeLocalTorrent({
+      request,
+      name,
       lengthBytes,
-      pieceLengthBytes: local.geometry.pieceLengthBytes,
       validators,
-      liveInfo: local.liveInfo.toString("base64"),
-      trackers: [],
-      local: true,
-      volatile,
-      complete: false,
-      lastUsedAtMs: this.#options.epochMs(),
-    };
+      key: this.#options.key,
+      salt: volatile ? randomBytes(SALT_BYTES) : undefined,
+    });
+    return (
+      this.#options.index.get(local.infoHash) ?? {
+        infoHash: local.infoHash,
+        url: request.url,
+        originKey: originKey(request),
+        name: local.name,
+        lengthBytes,
+        pieceLengthBytes: local.geometry.pieceLengthBytes,
+        validators,
+        liveInfo: local.liveInfo.toString("base64"),
+        trackers: [],
+        local: true,
+        volatile,
+        complete: false,
+        lastUsedAtMs: this.#options.epochMs(),
+      }
+    );
   }
 
   /** What to remember of a supernode's task; the same content under another of its names is taken from the store. */
@@ -146,7 +164,15 @@ export class Planner {
     const kept = stored?.infoHash === infoHash ? stored : undefined;
     return {
       ...kept,
-      infoHash, infoHashV1, infoHashV2, name, lengthBytes, pieceLengthBytes, validators, liveInfo, trackers,
+      infoHash,
+      infoHashV1,
+      infoHashV2,
+      name,
+      lengthBytes,
+      pieceLengthBytes,
+      validators,
+      liveInfo,
+      trackers,
       url: request.url,
       originKey: originKey(request),
       local: false,

@@ -8,8 +8,8 @@ import type { Origin } from "../../origin/types.ts";
 import type { Clock } from "../../system/clock.ts";
 import { SkimmerError } from "../../system/errors.ts";
 import type { Logger } from "../../system/logger.ts";
-import { compareDigests, digestBytes, digestFile, wantedDigests } from "./content-digest.ts";
 import { RateMeter } from "../engine/rate-meter.ts";
+import { compareDigests, digestBytes, digestFile, wantedDigests } from "./content-digest.ts";
 import { type DoneEvent, type DownloadEvent, type DownloadRequest, PROGRESS_INTERVAL_MS, type Route } from "./daemon-api.ts";
 import type { OpenTask, Plan, Planner } from "./download-plan.ts";
 import type { InlineStore } from "./inline-store.ts";
@@ -89,7 +89,14 @@ function emitStart(job: Job, plan: Plan): void {
   const entry = plan.kind === "torrent" || plan.kind === "inline" ? plan.task.entry : undefined;
   const name = entry?.name ?? (plan.kind === "spool" ? plan.probe.name : plan.kind === "empty" ? plan.name : "");
   const lengthBytes = entry?.lengthBytes ?? (plan.kind === "empty" ? 0 : null);
-  job.emit({ event: "start", name, lengthBytes, pieceLengthBytes: entry?.pieceLengthBytes ?? null, infoHash: entry?.infoHash ?? null, route });
+  job.emit({
+    event: "start",
+    name,
+    lengthBytes,
+    pieceLengthBytes: entry?.pieceLengthBytes ?? null,
+    infoHash: entry?.infoHash ?? null,
+    route,
+  });
 }
 
 /** Small content came with the answer: it is the output at once, and goes to the store for others after that. */
@@ -132,9 +139,15 @@ async function fetchSpool(job: Job, plan: Extract<Plan, { kind: "spool" }>): Pro
       },
     });
     const wanted = wantedDigests(request);
-    if (wanted.size > 0) compareDigests(wanted, await digestFile(spool.path, { names: [...wanted.keys()], lengthBytes: spool.lengthBytes, signal }));
+    if (wanted.size > 0)
+      compareDigests(wanted, await digestFile(spool.path, { names: [...wanted.keys()], lengthBytes: spool.lengthBytes, signal }));
     if (job.target !== undefined) await writeOutput(spool, job.target, { mode: request.outputMode, mayLink: true, signal });
-    return { bytes: spool.lengthBytes, infoHash: null, from: { ...NOTHING, origin: spool.lengthBytes }, reason: "the origin does not tell the length" };
+    return {
+      bytes: spool.lengthBytes,
+      infoHash: null,
+      from: { ...NOTHING, origin: spool.lengthBytes },
+      reason: "the origin does not tell the length",
+    };
   } finally {
     clearInterval(report);
   }
@@ -145,7 +158,10 @@ async function fetchTorrent(job: Job, task: OpenTask): Promise<Outcome> {
   await using handle = await parts.runs.open(task);
   const { torrent } = handle.run;
   const total = torrent.geometry.lengthBytes;
-  const { from, reason } = await handle.run.wait(request, { signal, onProgress: (progress) => job.emit({ event: "progress", total, ...progress }) });
+  const { from, reason } = await handle.run.wait(request, {
+    signal,
+    onProgress: (progress) => job.emit({ event: "progress", total, ...progress }),
+  });
   await checkDigests(job, handle);
   if (job.target !== undefined) await writeTorrent(job, handle, job.target);
   await parts.index.update(torrent.infoHash, { lastUsedAtMs: parts.epochMs() });
@@ -161,7 +177,10 @@ async function checkDigests(job: Job, handle: RunHandle): Promise<void> {
   const entry = index.get(torrent.infoHash);
   const known = torrent.complete ? { sha256: entry?.sha256, md5: entry?.md5 } : {};
   const missing = [...wanted.keys()].filter((name) => known[name] === undefined);
-  const computed = missing.length === 0 ? {} : await digestFile(torrent.dataPath, { names: missing, lengthBytes: torrent.geometry.lengthBytes, signal: job.signal });
+  const computed =
+    missing.length === 0
+      ? {}
+      : await digestFile(torrent.dataPath, { names: missing, lengthBytes: torrent.geometry.lengthBytes, signal: job.signal });
   if (torrent.complete && missing.length > 0) await index.update(torrent.infoHash, computed);
   try {
     compareDigests(wanted, { ...known, ...computed });
@@ -181,6 +200,10 @@ async function writeTorrent(job: Job, handle: RunHandle, target: OutputTarget): 
   const mayLink = settled && target.kind === "file" && entry !== undefined && entry.linked === undefined;
   // Written down first: a crash right after the link must not leave a shared file that nobody watches.
   if (mayLink) await index.update(torrent.infoHash, { linked: await linkedFileOf(torrent.dataPath) });
-  const written = await writeOutput({ path: torrent.dataPath, lengthBytes }, target, { mode: job.request.outputMode, mayLink, signal: job.signal });
+  const written = await writeOutput({ path: torrent.dataPath, lengthBytes }, target, {
+    mode: job.request.outputMode,
+    mayLink,
+    signal: job.signal,
+  });
   if (mayLink && written !== "linked") await index.update(torrent.infoHash, { linked: undefined });
 }

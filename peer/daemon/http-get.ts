@@ -21,7 +21,8 @@ export async function httpGet(url: string, options: GetOptions): Promise<Buffer>
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
   const response = await open(url, signal);
   try {
-    if (response.statusCode !== 200) throw new SkimmerError("protocol", `the tracker answered HTTP ${response.statusCode}`, { status: response.statusCode });
+    if (response.statusCode !== 200)
+      throw new SkimmerError("protocol", `the tracker answered HTTP ${response.statusCode}`, { status: response.statusCode });
     const chunks: Buffer[] = [];
     let length = 0;
     for await (const chunk of response as AsyncIterable<Buffer>) {

@@ -1,16 +1,16 @@
 /**
  * Binds an HTTP server to a Unix socket that only its user may open. Drives.
+ * The process's umask (main.ts) keeps others out in the moment between bind and chmod.
  * The caller holds the daemon's lock: a socket file that is there already was left by a crash, and is replaced.
  */
-import type { Server } from "node:http";
+
 import { chmod, unlink } from "node:fs/promises";
+import type { Server } from "node:http";
 import { SkimmerError } from "../../system/errors.ts";
 
 /** Resolves when callers can connect. Rejects with SkimmerError `address_in_use`. */
 export async function listenSocket(server: Server, path: string): Promise<void> {
   await unlink(path).catch(ignoreAbsent);
-  // No one else may connect in the moment between bind and chmod.
-  const umask = process.umask(0o177);
   try {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
@@ -20,13 +20,15 @@ export async function listenSocket(server: Server, path: string): Promise<void> 
       });
     });
   } catch (cause) {
-    throw new SkimmerError("address_in_use", `cannot listen on the socket ${path}: ${(cause as Error).message}`, { hint: "Give another one with --socket.", cause });
-  } finally {
-    process.umask(umask);
+    throw new SkimmerError("address_in_use", `cannot listen on the socket ${path}: ${(cause as Error).message}`, {
+      hint: "Give another one with --socket.",
+      cause,
+    });
   }
   await chmod(path, 0o600);
 }
 
 function ignoreAbsent(error: NodeJS.ErrnoException): void {
-  if (error.code !== "ENOENT") throw new SkimmerError("address_in_use", `cannot replace the old socket: ${error.message}`, { cause: error });
+  if (error.code !== "ENOENT")
+    throw new SkimmerError("address_in_use", `cannot replace the old socket: ${error.message}`, { cause: error });
 }

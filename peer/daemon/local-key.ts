@@ -1,8 +1,9 @@
 /**
  * This host's own signing key, for torrents that it makes without a supernode. Drives; made once, kept in HOME.
  */
-import { link, readFile, unlink, writeFile } from "node:fs/promises";
+
 import type { KeyObject } from "node:crypto";
+import { link, readFile, unlink, writeFile } from "node:fs/promises";
 import { encodePrivateKey, generateClusterKey, parsePrivateKey } from "../../torrents/cluster-key.ts";
 
 /** Reads the key, or makes one. A damaged file is replaced: what it signed is then fetched anew. */

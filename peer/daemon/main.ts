@@ -15,6 +15,8 @@ export async function main(args: readonly string[]): Promise<void> {
     const settings = readDaemonSettings(command);
     const logger = makeLogger({ name: "dfdaemon", level: settings.logLevel });
     handleSignals();
+    // Store, socket and log are the user's alone; outputs get the mode that their caller asks for.
+    process.umask(0o077);
     const daemon = await Daemon.start({ ...settings, logger, onStop: () => void shutdown(0) });
     onShutdown(() => daemon[Symbol.asyncDispose]());
     printReady("dfdaemon", { socket: settings.paths.socket, peer: daemon.peerAddress, home: settings.paths.home });

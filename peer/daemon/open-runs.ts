@@ -109,7 +109,10 @@ export class OpenRuns {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#linkTimer);
-    const stopping = new SkimmerError("cancelled", "the daemon was stopped", { hint: "What was downloaded is kept; run the same command again to go on.", retriable: true });
+    const stopping = new SkimmerError("cancelled", "the daemon was stopped", {
+      hint: "What was downloaded is kept; run the same command again to go on.",
+      retriable: true,
+    });
     await Promise.allSettled([...this.#open.keys()].map((infoHash) => this.#inTurn(infoHash, () => this.#end(infoHash, stopping))));
   }
 
@@ -127,13 +130,24 @@ export class OpenRuns {
   async #begin(task: OpenTask): Promise<OpenRun> {
     const { engine, index, origin, clock, logger, get, random } = this.#options;
     const { entry } = task;
-    await index.save(entry.linked !== undefined && index.get(entry.infoHash) === undefined ? { ...entry, complete: false, linked: undefined, sha256: undefined, md5: undefined } : entry);
+    await index.save(
+      entry.linked !== undefined && index.get(entry.infoHash) === undefined
+        ? { ...entry, complete: false, linked: undefined, sha256: undefined, md5: undefined }
+        : entry,
+    );
     const torrent = await engine.add(this.#specOf(task));
     let run: TaskRun | undefined;
     const throttle = this.#options.throttle.forTask(() => run?.limitBytesPerSecond ?? 0);
     const reader = new OriginReader({ torrent, validators: entry.validators, origin, throttle });
     const announcer = new Announcer({
-      torrent, trackers: entry.trackers, peerId: engine.peerId, port: engine.address.port, starving: () => run?.starving ?? false, get, random, logger,
+      torrent,
+      trackers: entry.trackers,
+      peerId: engine.peerId,
+      port: engine.address.port,
+      starving: () => run?.starving ?? false,
+      get,
+      random,
+      logger,
     });
     run = new TaskRun({ torrent, reader, hurry: () => announcer.hurry(), alone: task.alone, clock, logger });
     const offs = this.#remember(torrent);
@@ -151,7 +165,14 @@ export class OpenRuns {
       name: entry.name,
       geometry: geometryOf(entry),
       liveInfo: bytes(entry.liveInfo),
-      ...(final === undefined ? {} : { infoV1: bytes(final.infoV1), infoV2: bytes(final.infoV2), pieceLayer: bytes(final.pieceLayer), finalSignature: bytes(final.signature) }),
+      ...(final === undefined
+        ? {}
+        : {
+            infoV1: bytes(final.infoV1),
+            infoV2: bytes(final.infoV2),
+            pieceLayer: bytes(final.pieceLayer),
+            finalSignature: bytes(final.signature),
+          }),
       ...(entry.local ? { signer: this.#options.key } : {}),
     };
   }
@@ -161,8 +182,14 @@ export class OpenRuns {
     const { index, logger } = this.#options;
     const save = (): void => {
       const { v1, v2 } = torrent.infoHashes;
-      const known = { complete: torrent.complete, ...(v1 === undefined ? {} : { infoHashV1: v1 }), ...(v2 === undefined ? {} : { infoHashV2: v2 }) };
-      index.update(torrent.infoHash, known).catch((error: unknown) => logger.warn({ err: error, infoHash: torrent.infoHash }, "task.json could not be written"));
+      const known = {
+        complete: torrent.complete,
+        ...(v1 === undefined ? {} : { infoHashV1: v1 }),
+        ...(v2 === undefined ? {} : { infoHashV2: v2 }),
+      };
+      index
+        .update(torrent.infoHash, known)
+        .catch((error: unknown) => logger.warn({ err: error, infoHash: torrent.infoHash }, "task.json could not be written"));
     };
     torrent.on("complete", save);
     torrent.on("final", save);
@@ -176,7 +203,8 @@ export class OpenRuns {
     await this.#inTurn(infoHash, async () => {
       if (open.users > 0 || this.#open.get(infoHash) !== open) return;
       if (open.discard) await this.#forget(infoHash);
-      else if (!open.run.torrent.complete) await this.#end(infoHash, new SkimmerError("cancelled", "nobody waits for this download any more"));
+      else if (!open.run.torrent.complete)
+        await this.#end(infoHash, new SkimmerError("cancelled", "nobody waits for this download any more"));
     });
   }
 
@@ -200,7 +228,8 @@ export class OpenRuns {
     if (idle === undefined) return;
     const [infoHash, open] = idle;
     void this.#inTurn(infoHash, async () => {
-      if (open.users === 0 && this.#open.get(infoHash) === open) await this.#end(infoHash, new SkimmerError("cancelled", "too many torrents are open"));
+      if (open.users === 0 && this.#open.get(infoHash) === open)
+        await this.#end(infoHash, new SkimmerError("cancelled", "too many torrents are open"));
     });
   }
 

@@ -65,7 +65,9 @@ export class OriginReader {
     const { torrent, origin, throttle, validators } = this.#options;
     const probe = await origin.probe(request, { signal });
     if (!isSameContent({ validators, lengthBytes: torrent.geometry.lengthBytes }, probe)) {
-      throw new SkimmerError("origin_changed", "the origin has another version than the one that this download began with", { hint: "Run the command again." });
+      throw new SkimmerError("origin_changed", "the origin has another version than the one that this download began with", {
+        hint: "Run the command again.",
+      });
     }
     this.#wasRead = true;
     await fetchPieces({ origin, request, probe, target: torrent, maxConnections: MAX_CONNECTIONS, throttle, signal });

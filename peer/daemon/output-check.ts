@@ -19,7 +19,8 @@ export async function checkOutput(path: string): Promise<OutputTarget> {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
     throw unwritable(path, error);
   });
-  if (found?.isDirectory()) throw new SkimmerError("output_unwritable", `cannot write ${path}: it is a folder`, { hint: "Give a file name with -o." });
+  if (found?.isDirectory())
+    throw new SkimmerError("output_unwritable", `cannot write ${path}: it is a folder`, { hint: "Give a file name with -o." });
   if (found !== undefined && !found.isFile()) {
     await access(path, constants.W_OK).catch((error) => Promise.reject(unwritable(path, error)));
     return { kind: "stream", path };
@@ -50,7 +51,10 @@ const REASONS: Readonly<Record<string, string>> = {
 export function unwritable(path: string, cause: unknown): SkimmerError {
   const code = (cause as NodeJS.ErrnoException)?.code ?? "";
   if (code === "ENOSPC" || code === "EDQUOT") {
-    return new SkimmerError("disk_full", `cannot write ${path}: no space left on its disk`, { hint: "Free some space and run the same command again.", cause });
+    return new SkimmerError("disk_full", `cannot write ${path}: no space left on its disk`, {
+      hint: "Free some space and run the same command again.",
+      cause,
+    });
   }
   const reason = REASONS[code] ?? (cause instanceof Error ? cause.message : String(cause));
   return new SkimmerError("output_unwritable", `cannot write ${path}: ${reason}`, { cause });

@@ -4,9 +4,18 @@
  */
 import { isAbsolute, normalize } from "node:path";
 import { SkimmerError } from "../../system/errors.ts";
-import { type JsonObject, fieldReader } from "../../torrents/parse-fields.ts";
+import { fieldReader, type JsonObject } from "../../torrents/parse-fields.ts";
 import { checkUrl } from "../../torrents/parse-task-request.ts";
-import { checkDigest, checkFilter, checkHeaders, checkMd5, checkPieceLength, checkRange, checkSupernode, checkTag } from "./check-request.ts";
+import {
+  checkDigest,
+  checkFilter,
+  checkHeaders,
+  checkMd5,
+  checkPieceLength,
+  checkRange,
+  checkSupernode,
+  checkTag,
+} from "./check-request.ts";
 import type { DownloadRequest } from "./daemon-api.ts";
 
 const MAX_URL_LENGTH = 8192;

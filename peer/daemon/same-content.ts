@@ -19,5 +19,7 @@ export function isSameContent(before: ContentFacts, now: ContentFacts): boolean 
   if (before.lengthBytes !== undefined && now.lengthBytes !== undefined && before.lengthBytes !== now.lengthBytes) return false;
   if (before.validators.etag !== undefined && now.validators.etag !== undefined) return before.validators.etag === now.validators.etag;
   const bothDated = before.validators.lastModified !== undefined && now.validators.lastModified !== undefined;
-  return bothDated ? before.validators.lastModified === now.validators.lastModified : !hasValidators(before.validators) || !hasValidators(now.validators);
+  return bothDated
+    ? before.validators.lastModified === now.validators.lastModified
+    : !hasValidators(before.validators) || !hasValidators(now.validators);
 }

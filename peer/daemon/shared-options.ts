@@ -10,8 +10,17 @@ import { checkSupernode } from "./check-request.ts";
 import { type HomePaths, homePaths } from "./home-paths.ts";
 
 export const SHARED_OPTIONS: readonly OptionSpec[] = [
-  { flags: "--supernode <URL,...>", help: "supernodes to ask, in order, separated by commas; host or host:port will do", parse: parseSupernodes },
-  { flags: "--home <DIR>", help: "folder of this host's store, socket and log; each has a daemon of its own", default: join(homedir(), ".skimmer"), defaultText: "~/.skimmer" },
+  {
+    flags: "--supernode <URL,...>",
+    help: "supernodes to ask, in order, separated by commas; host or host:port will do",
+    parse: parseSupernodes,
+  },
+  {
+    flags: "--home <DIR>",
+    help: "folder of this host's store, socket and log; each has a daemon of its own",
+    default: join(homedir(), ".skimmer"),
+    defaultText: "~/.skimmer",
+  },
   { flags: "--socket <PATH>", help: "Unix socket between dfget and daemon; absent: dfdaemon.sock in the home folder" },
 ];
 
@@ -23,7 +32,10 @@ export function readPaths(options: Readonly<Record<string, unknown>>): HomePaths
 }
 
 function parseSupernodes(text: string, previous: unknown): string[] {
-  const urls = text.split(",").map((part) => part.trim()).filter((part) => part !== "");
+  const urls = text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
   if (urls.length === 0) throw new SkimmerError("bad_request", "--supernode names no supernode");
   return [...((previous as string[] | undefined) ?? []), ...urls.map(checkSupernode)];
 }

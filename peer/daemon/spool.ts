@@ -54,12 +54,16 @@ async function readInto(file: FileHandle, path: string, options: SpoolOptions): 
     total += chunk.length;
     options.onBytes(total);
   };
-  await options.origin.read(options.request, { firstByte: 0, lastByte: undefined, validators: options.probe.validators }, sink, { signal: options.signal });
+  await options.origin.read(options.request, { firstByte: 0, lastByte: undefined, validators: options.probe.validators }, sink, {
+    signal: options.signal,
+  });
   return total;
 }
 
 async function checkSpace(path: string): Promise<void> {
   const disk = await statfs(dirname(path));
   if (disk.bavail * disk.bsize >= CHECK_EVERY_BYTES + LEAVE_FREE_BYTES) return;
-  throw new SkimmerError("disk_full", `the disk of ${dirname(path)} has ${disk.bavail * disk.bsize} bytes left`, { hint: "Free some space, or choose another place with --home." });
+  throw new SkimmerError("disk_full", `the disk of ${dirname(path)} has ${disk.bavail * disk.bsize} bytes left`, {
+    hint: "Free some space, or choose another place with --home.",
+  });
 }

@@ -31,7 +31,14 @@ const ANSWER_TIMEOUT_MS = 15_000;
 const MAX_MESSAGE_LENGTH = 2000;
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
 /** What the origin said, or what no other supernode would say differently. */
-const FINAL_CODES: ReadonlySet<string> = new Set<ErrorCode>(["origin_refused", "origin_not_found", "origin_failed", "digest_mismatch", "bad_request", "unsupported_scheme"]);
+const FINAL_CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  "origin_refused",
+  "origin_not_found",
+  "origin_failed",
+  "digest_mismatch",
+  "bad_request",
+  "unsupported_scheme",
+]);
 
 export class SupernodeClient {
   readonly #options: SupernodeClientOptions;
@@ -41,7 +48,11 @@ export class SupernodeClient {
   }
 
   /** Rejects with SkimmerError where the origin itself is the reason; `none` where no supernode helps. */
-  async register(urls: readonly string[], request: DownloadRequest, options: { signal: AbortSignal; warn: (message: string) => void }): Promise<Registration> {
+  async register(
+    urls: readonly string[],
+    request: DownloadRequest,
+    options: { signal: AbortSignal; warn: (message: string) => void },
+  ): Promise<Registration> {
     const { list, clock } = this.#options;
     const failures: string[] = [];
     for (const url of list.candidates(urls, clock.nowMs())) {
@@ -70,7 +81,14 @@ export class SupernodeClient {
 
   async #ask(url: string, request: DownloadRequest, signal: AbortSignal): Promise<TaskAnswer> {
     const body = taskRequest(request, this.#options.peer);
-    const sent = requestJson({ url: `${url}/api/v1/tasks`, method: "POST", body, timeoutMs: ANSWER_TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES, signal });
+    const sent = requestJson({
+      url: `${url}/api/v1/tasks`,
+      method: "POST",
+      body,
+      timeoutMs: ANSWER_TIMEOUT_MS,
+      maxBytes: MAX_ANSWER_BYTES,
+      signal,
+    });
     const response = await sent.catch((thrown: unknown) => Promise.reject(transportError(thrown)));
     if (response.status !== 200) throw apiError(response);
     const answer = parseTaskAnswer(response.body);
@@ -91,7 +109,8 @@ function classify(error: SkimmerError): SupernodeFailure | undefined {
 function transportError(thrown: unknown): SkimmerError {
   if (thrown instanceof SkimmerError) return thrown;
   const { code, name, message } = thrown as NodeJS.ErrnoException;
-  if (name === "AbortError" || name === "TimeoutError") return new SkimmerError("timeout", `no answer within ${ANSWER_TIMEOUT_MS / 1000} s`, { retriable: true, cause: thrown });
+  if (name === "AbortError" || name === "TimeoutError")
+    return new SkimmerError("timeout", `no answer within ${ANSWER_TIMEOUT_MS / 1000} s`, { retriable: true, cause: thrown });
   const broken = code === "ECONNRESET" || String(code).startsWith("HPE_");
   return new SkimmerError(broken ? "protocol" : "no_supernode", code ?? message, { retriable: true, cause: thrown });
 }
@@ -102,7 +121,10 @@ function apiError(response: JsonResponse): SkimmerError {
   const known = typeof error === "object" && error !== null && typeof error.message === "string" && error.code in EXIT_CODES;
   if (!known) return new SkimmerError("protocol", `HTTP ${response.status} without an error of ours`);
   const status = typeof error.status === "number" ? error.status : undefined;
-  return new SkimmerError(error.code as ErrorCode, error.message.slice(0, MAX_MESSAGE_LENGTH), { hint: typeof error.hint === "string" ? error.hint.slice(0, MAX_MESSAGE_LENGTH) : undefined, status });
+  return new SkimmerError(error.code as ErrorCode, error.message.slice(0, MAX_MESSAGE_LENGTH), {
+    hint: typeof error.hint === "string" ? error.hint.slice(0, MAX_MESSAGE_LENGTH) : undefined,
+    status,
+  });
 }
 
 function taskRequest(request: DownloadRequest, peer: TaskRequest["peer"]): TaskRequest {

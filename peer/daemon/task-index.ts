@@ -28,7 +28,8 @@ export class TaskIndex {
     const index = new TaskIndex(folder);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const names = await readdir(folder);
-    for (let at = 0; at < names.length; at += READ_AT_ONCE) await Promise.all(names.slice(at, at + READ_AT_ONCE).map((name) => index.#load(name)));
+    for (let at = 0; at < names.length; at += READ_AT_ONCE)
+      await Promise.all(names.slice(at, at + READ_AT_ONCE).map((name) => index.#load(name)));
     return index;
   }
 
@@ -54,7 +55,9 @@ export class TaskIndex {
   /** The fullest stored task that was asked for in the same words and whose validators still hold. */
   findSame(input: { originKey: string; validators: Validators; lengthBytes: number }): TaskEntry | undefined {
     if (!hasValidators(input.validators)) return undefined;
-    const same = this.list().filter((entry) => !entry.volatile && entry.originKey === input.originKey && hasValidators(entry.validators) && isSameContent(entry, input));
+    const same = this.list().filter(
+      (entry) => !entry.volatile && entry.originKey === input.originKey && hasValidators(entry.validators) && isSameContent(entry, input),
+    );
     return same.find((entry) => entry.complete) ?? same[0];
   }
 

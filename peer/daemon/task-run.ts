@@ -237,7 +237,8 @@ export class TaskRun {
     }
     if (error === undefined) return;
     this.#options.logger.warn({ infoHash: this.torrent.infoHash, code: error.code }, "reading the origin failed");
-    const hopeless = this.#options.alone || this.torrent.stats.connections === 0 || error.code === "origin_changed" || error.code === "disk_full";
+    const hopeless =
+      this.#options.alone || this.torrent.stats.connections === 0 || error.code === "origin_changed" || error.code === "disk_full";
     if (hopeless) this.#rejectAll(error);
   }
 
@@ -249,13 +250,21 @@ export class TaskRun {
   #noProgress(): SkimmerError {
     const { connections } = this.torrent.stats;
     const seen = connections === 0 ? "no peer could be reached" : `${connections} peers are connected, and none sends`;
-    return new SkimmerError("no_progress", `nothing arrives: ${seen}`, { hint: "What was downloaded is kept; run the same command again to go on.", retriable: true });
+    return new SkimmerError("no_progress", `nothing arrives: ${seen}`, {
+      hint: "What was downloaded is kept; run the same command again to go on.",
+      retriable: true,
+    });
   }
 
   #progressOf(member: Member): RunProgress {
     const { stats } = this.torrent;
     const from = accountSoFar({ begin: member.begin, now: stats });
-    return { bytes: Math.min(this.torrent.geometry.lengthBytes, stats.bytesHave), rate: this.#bytesPerSecond, peers: stats.connections, from };
+    return {
+      bytes: Math.min(this.torrent.geometry.lengthBytes, stats.bytesHave),
+      rate: this.#bytesPerSecond,
+      peers: stats.connections,
+      from,
+    };
   }
 
   readonly #onComplete = (): void => this.#resolveAll();
@@ -286,6 +295,10 @@ export class TaskRun {
 function diskError(cause: Error): SkimmerError {
   if (cause instanceof SkimmerError) return cause;
   const full = (cause as NodeJS.ErrnoException).code === "ENOSPC";
-  if (full) return new SkimmerError("disk_full", "the disk of the host's store is full", { hint: "Free some space and run the same command again.", cause });
+  if (full)
+    return new SkimmerError("disk_full", "the disk of the host's store is full", {
+      hint: "Free some space and run the same command again.",
+      cause,
+    });
   return new SkimmerError("internal", `the host's store failed: ${cause.message}`, { cause });
 }

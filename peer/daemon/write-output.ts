@@ -9,7 +9,7 @@
  * Invariant: the output path names the old file or the whole new one, never a part.
  */
 import { randomBytes } from "node:crypto";
-import { createReadStream, createWriteStream, constants, type Stats } from "node:fs";
+import { constants, createReadStream, createWriteStream, type Stats } from "node:fs";
 import { chmod, copyFile, link, rename, stat, statfs, unlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -101,9 +101,13 @@ async function checkSpace(source: StoredFile, temporary: string): Promise<void> 
   const disk = await statfs(join(temporary, ".."));
   const freeBytes = disk.bavail * disk.bsize;
   if (freeBytes >= source.lengthBytes) return;
-  throw new SkimmerError("disk_full", `cannot write ${source.lengthBytes} bytes to ${join(temporary, "..")}: its disk has ${freeBytes} bytes left`, {
-    hint: "Free some space and run the same command again; what was downloaded is kept.",
-  });
+  throw new SkimmerError(
+    "disk_full",
+    `cannot write ${source.lengthBytes} bytes to ${join(temporary, "..")}: its disk has ${freeBytes} bytes left`,
+    {
+      hint: "Free some space and run the same command again; what was downloaded is kept.",
+    },
+  );
 }
 
 async function streamInto(from: string, into: string, signal: AbortSignal): Promise<Written> {
@@ -117,7 +121,10 @@ async function isSameFile(a: string, b: string): Promise<boolean> {
 }
 
 function temporaryName(target: { path: string; folder: string }): string {
-  const name = Buffer.from(basename(target.path)).subarray(0, MAX_TEMPORARY_NAME).toString("latin1").replace(/[^\x21-\x7e]/g, "_");
+  const name = Buffer.from(basename(target.path))
+    .subarray(0, MAX_TEMPORARY_NAME)
+    .toString("latin1")
+    .replace(/[^\x21-\x7e]/g, "_");
   return join(target.folder, `.${name}.${randomBytes(6).toString("hex")}.part`);
 }
 

@@ -12,7 +12,11 @@ const http = process.getBuiltinModule("node:http");
 const MAX_LINE_LENGTH = 1024 * 1024;
 
 /** How the conversation ended. `away`: no daemon listens. `died`: it left in the middle. */
-export type SocketResult = { readonly kind: "done"; readonly event: DoneEvent } | { readonly kind: "error"; readonly event: ErrorEvent } | { readonly kind: "away" } | { readonly kind: "died" };
+export type SocketResult =
+  | { readonly kind: "done"; readonly event: DoneEvent }
+  | { readonly kind: "error"; readonly event: ErrorEvent }
+  | { readonly kind: "away" }
+  | { readonly kind: "died" };
 
 export interface PostOptions {
   readonly socket: string;
@@ -53,7 +57,10 @@ async function connect(options: PostOptions): Promise<IncomingMessage | undefine
   try {
     return await new Promise<IncomingMessage>((resolve, reject) => {
       const { socket: socketPath, signal } = options;
-      const request: ClientRequest = http.request({ socketPath, path: "/v1/downloads", method: "POST", headers, agent: false, signal }, resolve);
+      const request: ClientRequest = http.request(
+        { socketPath, path: "/v1/downloads", method: "POST", headers, agent: false, signal },
+        resolve,
+      );
       request.once("error", reject);
       request.end(body);
     });
@@ -61,7 +68,10 @@ async function connect(options: PostOptions): Promise<IncomingMessage | undefine
     options.signal.throwIfAborted();
     const { code, message } = thrown as NodeJS.ErrnoException;
     if (code === "EACCES" || code === "EPERM") {
-      throw new SkimmerError("daemon_unreachable", `the daemon's socket ${options.socket} belongs to another user`, { hint: "Use --home with a folder of your own.", cause: thrown });
+      throw new SkimmerError("daemon_unreachable", `the daemon's socket ${options.socket} belongs to another user`, {
+        hint: "Use --home with a folder of your own.",
+        cause: thrown,
+      });
     }
     if (code === "ENOENT" || code === "ECONNREFUSED" || code === "ECONNRESET" || code === "EPIPE") return undefined;
     throw new SkimmerError("daemon_unreachable", `cannot use the socket ${options.socket}: ${message}`, { cause: thrown });
@@ -92,6 +102,9 @@ function parseEvent(line: string, status: number): DownloadEvent {
     if ("event" in value) return value;
     return { event: "error", ...value.error };
   } catch (cause) {
-    throw new SkimmerError("protocol", `the daemon answered HTTP ${status} without JSON`, { hint: "Is another program listening on the socket?", cause });
+    throw new SkimmerError("protocol", `the daemon answered HTTP ${status} without JSON`, {
+      hint: "Is another program listening on the socket?",
+      cause,
+    });
   }
 }

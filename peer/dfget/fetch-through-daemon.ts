@@ -26,11 +26,15 @@ export async function fetchThroughDaemon(settings: DfgetSettings, options: Fetch
     if (result.kind === "done") return result.event;
     if (result.kind === "error" && result.event.code !== "cancelled") throw errorOf(result.event);
     if (result.kind === "away") {
-      if (++starts > MAX_STARTS) throw new SkimmerError("daemon_unreachable", "the host daemon keeps leaving", { hint: `Its log is ${settings.paths.log}.` });
+      if (++starts > MAX_STARTS)
+        throw new SkimmerError("daemon_unreachable", "the host daemon keeps leaving", { hint: `Its log is ${settings.paths.log}.` });
       const { startDaemon } = await import("./start-daemon.ts");
       await startDaemon({ ...settings, signal: options.signal });
     } else {
-      if (++deaths > MAX_DEATHS) throw new SkimmerError("daemon_unreachable", "the host daemon died again and again", { hint: `Its log is ${settings.paths.log}; what was downloaded is kept.` });
+      if (++deaths > MAX_DEATHS)
+        throw new SkimmerError("daemon_unreachable", "the host daemon died again and again", {
+          hint: `Its log is ${settings.paths.log}; what was downloaded is kept.`,
+        });
       options.onEvent({ event: "warning", message: "the host daemon went away; going on with a new one" });
     }
   }

@@ -39,7 +39,9 @@ async function download(settings: DfgetSettings): Promise<void> {
 }
 
 function timeoutError({ timeoutMs }: DfgetSettings): SkimmerError {
-  return new SkimmerError("timeout", `the download took longer than ${timeoutMs / 1000} s`, { hint: "What was downloaded is kept; run the same command again to go on." });
+  return new SkimmerError("timeout", `the download took longer than ${timeoutMs / 1000} s`, {
+    hint: "What was downloaded is kept; run the same command again to go on.",
+  });
 }
 
 function cancelledError(): SkimmerError {

@@ -2,7 +2,11 @@
 import { safeName } from "../../torrents/safe-name.ts";
 
 export function outputName(url: string): string {
-  const segment = URL.parse(url)?.pathname.split("/").filter((part) => part !== "").at(-1) ?? "";
+  const segment =
+    URL.parse(url)
+      ?.pathname.split("/")
+      .filter((part) => part !== "")
+      .at(-1) ?? "";
   const name = safeName(decode(segment));
   return segment === "" || name === "" ? "index.html" : name;
 }

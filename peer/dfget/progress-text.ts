@@ -35,7 +35,9 @@ function share(fromPeers: number, bytes: number): string[] {
 export function doneLine(done: Omit<DoneEvent, "event">): string {
   const ms = done.seconds * 1000;
   const rate = done.seconds > 0 && done.bytes > 0 ? `, ${formatRate(done.bytes / done.seconds)}` : "";
-  const sources = (["cache", "peers", "seeder", "origin"] as const).filter((source) => done.from[source] > 0).map((source) => `${source} ${formatBytes(done.from[source])}`);
+  const sources = (["cache", "peers", "seeder", "origin"] as const)
+    .filter((source) => done.from[source] > 0)
+    .map((source) => `${source} ${formatBytes(done.from[source])}`);
   const from = sources.length === 0 ? "" : `; from ${sources.join(", ")}`;
   const reason = done.reason === undefined ? "" : ` (${done.reason})`;
   return printable(`${done.output ?? "stored"}: ${formatBytes(done.bytes)} in ${formatDuration(ms)}${rate}${from}${reason}`);

@@ -34,7 +34,10 @@ export async function startDaemon(options: StartOptions): Promise<void> {
   const { paths, signal } = options;
   const deadlineMs = performance.now() + START_TIMEOUT_MS;
   await mkdir(paths.home, { recursive: true, mode: 0o700 }).catch((cause: Error) => {
-    throw new SkimmerError("daemon_unreachable", `cannot make the folder ${paths.home}: ${cause.message}`, { hint: "Give another one with --home.", cause });
+    throw new SkimmerError("daemon_unreachable", `cannot make the folder ${paths.home}: ${cause.message}`, {
+      hint: "Give another one with --home.",
+      cause,
+    });
   });
   await using _ = await acquireLock(paths.startLock, { signal, waitMs: START_TIMEOUT_MS });
   while (!(await isListening(paths.socket))) {
@@ -42,7 +45,10 @@ export async function startDaemon(options: StartOptions): Promise<void> {
     const exitCode = await startOnce(options, deadlineMs);
     if (exitCode === undefined) return;
     const leaving = exitCode === EXIT_CODES.already_running && performance.now() < deadlineMs;
-    if (!leaving) throw new SkimmerError("daemon_unreachable", `the host daemon did not start: ${await lastWords(paths.log)}`, { hint: `Its log is ${paths.log}.` });
+    if (!leaving)
+      throw new SkimmerError("daemon_unreachable", `the host daemon did not start: ${await lastWords(paths.log)}`, {
+        hint: `Its log is ${paths.log}.`,
+      });
     await sleep(RETRY_MS, undefined, { signal });
   }
 }
@@ -53,7 +59,12 @@ async function startOnce(options: StartOptions, deadlineMs: number): Promise<num
   await rotateLog(paths.log);
   await using log = await open(paths.log, "a", 0o600);
   const { SKIMMER_PARENT_PIPE: _, ...env } = process.env;
-  const child = spawn(process.execPath, [findLauncher(), ...daemonArguments(options)], { detached: true, cwd: paths.home, env, stdio: ["ignore", log.fd, log.fd] });
+  const child = spawn(process.execPath, [findLauncher(), ...daemonArguments(options)], {
+    detached: true,
+    cwd: paths.home,
+    env,
+    stdio: ["ignore", log.fd, log.fd],
+  });
   child.unref();
   let exitCode: number | undefined;
   child.once("exit", (code) => {
@@ -64,7 +75,10 @@ async function startOnce(options: StartOptions, deadlineMs: number): Promise<num
   });
   while (exitCode === undefined) {
     if (await isListening(paths.socket)) return undefined;
-    if (performance.now() > deadlineMs) throw new SkimmerError("daemon_unreachable", `the host daemon does not answer after ${START_TIMEOUT_MS / 1000} s`, { hint: `Its log is ${paths.log}.` });
+    if (performance.now() > deadlineMs)
+      throw new SkimmerError("daemon_unreachable", `the host daemon does not answer after ${START_TIMEOUT_MS / 1000} s`, {
+        hint: `Its log is ${paths.log}.`,
+      });
     await sleep(POLL_MS, undefined, { signal });
   }
   return exitCode;
@@ -72,8 +86,10 @@ async function startOnce(options: StartOptions, deadlineMs: number): Promise<num
 
 function daemonArguments({ paths, socketGiven, supernodes }: StartOptions): string[] {
   return [
-    "--home", paths.home,
-    "--idle-exit", IDLE_EXIT,
+    "--home",
+    paths.home,
+    "--idle-exit",
+    IDLE_EXIT,
     ...(socketGiven ? ["--socket", paths.socket] : []),
     ...(supernodes === undefined ? [] : ["--supernode", supernodes.join(",")]),
   ];

@@ -46,7 +46,8 @@ export class AddressBook {
     const taken: KnownPeer[] = [];
     for (const peer of this.#peers.values()) {
       if (taken.length >= count) break;
-      if (peer.busy || peer.failures >= MOST_FAILURES || peer.nextDialMs > nowMs || this.isBanned(`${peer.host} ${peer.port}`, nowMs)) continue;
+      if (peer.busy || peer.failures >= MOST_FAILURES || peer.nextDialMs > nowMs || this.isBanned(`${peer.host} ${peer.port}`, nowMs))
+        continue;
       peer.busy = true;
       taken.push(peer);
     }

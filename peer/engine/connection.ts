@@ -41,7 +41,10 @@ export class Connection {
   #closeReason = "";
   #closed = false;
 
-  private constructor(options: { owner: ConnectionOwner; nowMs: () => number; incoming: boolean; host: string; port: number }, open: (onread: net.OnReadOpts) => net.Socket) {
+  private constructor(
+    options: { owner: ConnectionOwner; nowMs: () => number; incoming: boolean; host: string; port: number },
+    open: (onread: net.OnReadOpts) => net.Socket,
+  ) {
     this.#owner = options.owner;
     this.#nowMs = options.nowMs;
     this.incoming = options.incoming;
@@ -58,8 +61,16 @@ export class Connection {
   }
 
   /** Dials a peer; `onConnect` is called once the TCP connection stands. */
-  static dial(options: { owner: ConnectionOwner; nowMs: () => number; host: string; port: number; onConnect: (connection: Connection) => void }): Connection {
-    const connection: Connection = new Connection({ ...options, incoming: false }, (onread) => net.connect({ host: options.host, port: options.port, onread }));
+  static dial(options: {
+    owner: ConnectionOwner;
+    nowMs: () => number;
+    host: string;
+    port: number;
+    onConnect: (connection: Connection) => void;
+  }): Connection {
+    const connection: Connection = new Connection({ ...options, incoming: false }, (onread) =>
+      net.connect({ host: options.host, port: options.port, onread }),
+    );
     connection.#socket.once("connect", () => options.onConnect(connection));
     return connection;
   }

@@ -6,8 +6,8 @@
  * and every block that is REQUESTED there belongs to a request of some link.
  */
 import type { OpenRequest, PeerLink } from "./peer-link.ts";
-import { PieceDownload } from "./piece-download.ts";
 import { Picker } from "./picker.ts";
+import { PieceDownload } from "./piece-download.ts";
 import type { SwarmState } from "./swarm-state.ts";
 import { type BlockRange, encodeRanges, MESSAGE } from "./wire/messages.ts";
 
@@ -127,7 +127,9 @@ export class Downloader {
 
   /** Where the block's bytes go; undefined: nobody wants them (any more). */
   onBlockBegin(link: PeerLink, range: BlockRange): Buffer | undefined {
-    const request = link.requests.find((open) => open.piece.index === range.index && open.begin === range.begin && open.length === range.length);
+    const request = link.requests.find(
+      (open) => open.piece.index === range.index && open.begin === range.begin && open.length === range.length,
+    );
     if (request === undefined || this.pieces.get(range.index) !== request.piece || !request.piece.wants(request)) return undefined;
     link.receiving = request.piece;
     return request.piece.slot.bytes.subarray(range.begin, range.begin + range.length);

@@ -87,7 +87,12 @@ class PeerEngine implements Engine, ConnectionOwner {
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", (error: NodeJS.ErrnoException) => {
         const code = error.code === "EADDRINUSE" ? "address_in_use" : "internal";
-        reject(new SkimmerError(code, `cannot listen on ${host}:${port}: ${error.message}`, { hint: "Choose another port, or 0 for any free one.", cause: error }));
+        reject(
+          new SkimmerError(code, `cannot listen on ${host}:${port}: ${error.message}`, {
+            hint: "Choose another port, or 0 for any free one.",
+            cause: error,
+          }),
+        );
       });
       this.#server.listen(port, host, resolve);
     });

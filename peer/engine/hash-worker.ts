@@ -14,13 +14,20 @@ function run(job: HashJob): HashResult {
   const piece = Buffer.from(job.memory, 0, job.lengthBytes);
   const root = job.leafCount === 0 ? undefined : pieceRoot(piece, job.leafCount);
   const sha1 = job.sha1 ? hash("sha1", piece, "buffer") : undefined;
-  const good = (job.expectedRoot === undefined || same(job.expectedRoot, root)) && (job.expectedSha1 === undefined || same(job.expectedSha1, sha1));
+  const good =
+    (job.expectedRoot === undefined || same(job.expectedRoot, root)) && (job.expectedSha1 === undefined || same(job.expectedSha1, sha1));
   if (!good || job.fd < 0) return { id: job.id, good, root, sha1 };
   try {
     writeAll(job.fd, piece, job.offset);
     return { id: job.id, good, root, sha1 };
   } catch (error) {
-    return { id: job.id, good, root, sha1, error: { code: (error as NodeJS.ErrnoException).code ?? "EIO", message: (error as Error).message } };
+    return {
+      id: job.id,
+      good,
+      root,
+      sha1,
+      error: { code: (error as NodeJS.ErrnoException).code ?? "EIO", message: (error as Error).message },
+    };
   }
 }
 

@@ -33,7 +33,11 @@ export class LiveExchange {
   readonly #wanting = new WeakSet<PeerLink>();
   #pendingFinal: FinalMessage | undefined;
 
-  constructor(state: SwarmState, identity: { infoHash: InfoHash; name: string; publicKey: KeyObject; signer?: KeyObject }, events: LiveExchangeEvents) {
+  constructor(
+    state: SwarmState,
+    identity: { infoHash: InfoHash; name: string; publicKey: KeyObject; signer?: KeyObject },
+    events: LiveExchangeEvents,
+  ) {
     this.#state = state;
     this.#identity = identity;
     this.#events = events;
@@ -91,9 +95,12 @@ export class LiveExchange {
   #onWant(link: PeerLink, want: { first: number; count: number }): void {
     this.#wanting.add(link);
     const told = this.#toldTo(link);
-    const groups = this.#state.truth.groups.filter((group) => !told.has(group) && group.records.some(({ index }) => index >= want.first && index - want.first < want.count));
+    const groups = this.#state.truth.groups.filter(
+      (group) => !told.has(group) && group.records.some(({ index }) => index >= want.first && index - want.first < want.count),
+    );
     for (const group of groups) told.add(group);
-    for (let at = 0; at < groups.length; at += GROUPS_PER_MESSAGE) this.#send(link, encodeRecords(groups.slice(at, at + GROUPS_PER_MESSAGE)));
+    for (let at = 0; at < groups.length; at += GROUPS_PER_MESSAGE)
+      this.#send(link, encodeRecords(groups.slice(at, at + GROUPS_PER_MESSAGE)));
   }
 
   #onGroup(link: PeerLink, group: RecordGroup): void {
@@ -116,14 +123,17 @@ export class LiveExchange {
     if (this.final !== undefined) return;
     const { infoHash, publicKey } = this.#identity;
     const { truth, geometry } = this.#state;
-    if (this.#pendingFinal !== final && !verifyFinal({ ...final, infoHash, publicKey })) throw new SkimmerError("protocol", "peer sent final torrents with a bad signature");
+    if (this.#pendingFinal !== final && !verifyFinal({ ...final, infoHash, publicKey }))
+      throw new SkimmerError("protocol", "peer sent final torrents with a bad signature");
     if (!truth.allRootsKnown) {
       this.#pendingFinal = final;
       return;
     }
     const v1 = parseInfoV1(final.infoV1);
     const v2 = parseInfoV2(final.infoV2);
-    const same = [v1.geometry, v2.geometry].every((other) => other.lengthBytes === geometry.lengthBytes && other.pieceLengthBytes === geometry.pieceLengthBytes);
+    const same = [v1.geometry, v2.geometry].every(
+      (other) => other.lengthBytes === geometry.lengthBytes && other.pieceLengthBytes === geometry.pieceLengthBytes,
+    );
     const rooted = geometry.pieceCount === 0 || piecesRoot(truth.layer, geometry).equals(v2.piecesRoot as Buffer);
     if (!same || !rooted) throw new SkimmerError("protocol", "peer sent final torrents that do not fit the records");
     this.#accept(final);

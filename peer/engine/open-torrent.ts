@@ -7,8 +7,8 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../system/clock.ts";
-import type { Logger } from "../../system/logger.ts";
 import { SkimmerError } from "../../system/errors.ts";
+import type { Logger } from "../../system/logger.ts";
 import { parseInfoV1, parseInfoV2 } from "../../torrents/final-torrents.ts";
 import { Bitfield } from "./bitfield.ts";
 import type { HashWorkers } from "./hash-workers.ts";
@@ -20,8 +20,8 @@ import { PieceTruth } from "./piece-truth.ts";
 import { DataFile } from "./store/data-file.ts";
 import { Journal } from "./store/journal.ts";
 import { readMeta, type TorrentMeta, writeMeta } from "./store/torrent-meta.ts";
-import { SwarmTorrent } from "./swarm-torrent.ts";
 import type { SwarmState } from "./swarm-state.ts";
+import { SwarmTorrent } from "./swarm-torrent.ts";
 import { TorrentIdentity } from "./torrent-identity.ts";
 import type { TorrentSpec } from "./types.ts";
 
@@ -52,7 +52,8 @@ export async function openTorrent(system: TorrentSystem, spec: TorrentSpec): Pro
   const metaPath = join(spec.directory, "meta");
   const meta = await readMeta(metaPath);
   const { journal, entries } = await Journal.open(join(spec.directory, "journal"));
-  if (meta.infoV1 !== undefined && meta.infoV2 !== undefined) identity.useFinal({ infoV1: spec.infoV1 ?? meta.infoV1, infoV2: spec.infoV2 ?? meta.infoV2 });
+  if (meta.infoV1 !== undefined && meta.infoV2 !== undefined)
+    identity.useFinal({ infoV1: spec.infoV1 ?? meta.infoV1, infoV2: spec.infoV2 ?? meta.infoV2 });
   useKnownHashes(truth, identity, spec.pieceLayer ?? meta.pieceLayer);
   const state = makeState(system, { spec, identity, truth, data });
   const store = new PieceStore(state, journal, { signs: spec.signer !== undefined });
@@ -75,7 +76,8 @@ export async function openTorrent(system: TorrentSystem, spec: TorrentSpec): Pro
     saveMeta: save,
   });
   const signature = spec.finalSignature ?? meta.finalSignature;
-  if (signature !== undefined && identity.infoV1 !== undefined && identity.infoV2 !== undefined) torrent.live?.useFinal({ infoV1: identity.infoV1, infoV2: identity.infoV2, signature });
+  if (signature !== undefined && identity.infoV1 !== undefined && identity.infoV2 !== undefined)
+    torrent.live?.useFinal({ infoV1: identity.infoV1, infoV2: identity.infoV2, signature });
   await save(torrent);
   return {
     torrent,
@@ -92,7 +94,10 @@ export async function openTorrent(system: TorrentSystem, spec: TorrentSpec): Pro
 
 let opened = 0;
 
-function makeState(system: TorrentSystem, parts: { spec: TorrentSpec; identity: TorrentIdentity; truth: PieceTruth; data: DataFile }): SwarmState {
+function makeState(
+  system: TorrentSystem,
+  parts: { spec: TorrentSpec; identity: TorrentIdentity; truth: PieceTruth; data: DataFile },
+): SwarmState {
   const { spec, identity, truth, data } = parts;
   const pieceCount = spec.geometry.pieceCount;
   return {

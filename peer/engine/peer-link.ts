@@ -81,7 +81,15 @@ export class PeerLink implements WireHandler {
   #sawBitfield = false;
   #requestedAtMs = 0;
 
-  constructor(options: { connection: Connection; peerId: PeerId; infoHash: InfoHash; fast: boolean; pieceCount: number; events: LinkEvents; nowMs: () => number }) {
+  constructor(options: {
+    connection: Connection;
+    peerId: PeerId;
+    infoHash: InfoHash;
+    fast: boolean;
+    pieceCount: number;
+    events: LinkEvents;
+    nowMs: () => number;
+  }) {
     this.connection = options.connection;
     this.peerId = options.peerId;
     this.infoHash = options.infoHash;
@@ -126,7 +134,9 @@ export class PeerLink implements WireHandler {
 
   /** Takes the request out of the list; undefined where there is none for the range. */
   takeRequest(range: BlockRange): OpenRequest | undefined {
-    const at = this.requests.findIndex((open) => open.piece.index === range.index && open.begin === range.begin && open.length === range.length);
+    const at = this.requests.findIndex(
+      (open) => open.piece.index === range.index && open.begin === range.begin && open.length === range.length,
+    );
     if (at < 0) return undefined;
     const request = this.requests[at];
     if (at === 0) this.requests.shift();

@@ -51,7 +51,11 @@ export function expand(bytes: Buffer, unitBytes: number): PexAddress[] {
 }
 
 function compact(addresses: readonly PexAddress[]): Buffer {
-  return Buffer.concat(addresses.map(({ host, port }) => Buffer.concat([isIPv4(host) ? Buffer.from(host.split(".").map(Number)) : bytesV6(host), Buffer.from([port >> 8, port & 0xff])])));
+  return Buffer.concat(
+    addresses.map(({ host, port }) =>
+      Buffer.concat([isIPv4(host) ? Buffer.from(host.split(".").map(Number)) : bytesV6(host), Buffer.from([port >> 8, port & 0xff])]),
+    ),
+  );
 }
 
 function hostV6(bytes: Buffer): string {
@@ -66,6 +70,7 @@ function bytesV6(host: string): Buffer {
   const right = tail === undefined || tail === "" ? [] : tail.split(":");
   const middle = tail === undefined ? [] : new Array<string>(Math.max(0, 8 - left.length - right.length)).fill("0");
   const bytes = Buffer.alloc(16);
-  [...left, ...middle, ...right].slice(0, 8).forEach((group, at) => bytes.writeUInt16BE(Number.parseInt(group, 16) & 0xffff, at * 2));
+  const groups = [...left, ...middle, ...right].slice(0, 8);
+  for (const [at, group] of groups.entries()) bytes.writeUInt16BE(Number.parseInt(group, 16) & 0xffff, at * 2);
   return bytes;
 }

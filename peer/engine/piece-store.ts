@@ -3,17 +3,20 @@
  * Invariant: a bit in `have` is set only after the piece's hash was right and its bytes were written.
  */
 import { SkimmerError } from "../../system/errors.ts";
+import { decodeGroups, encodeGroup, type RecordGroup } from "../../torrents/piece-records.ts";
 import type { Slot } from "./piece-buffers.ts";
 import type { PieceTruth } from "./piece-truth.ts";
-import { ENTRY_DROPPED, ENTRY_GROUP, ENTRY_PIECE, ENTRY_UNVERIFIED, type JournalEntry } from "./store/journal-format.ts";
 import type { Journal } from "./store/journal.ts";
+import { ENTRY_DROPPED, ENTRY_GROUP, ENTRY_PIECE, ENTRY_UNVERIFIED, type JournalEntry } from "./store/journal-format.ts";
 import { cacheKey, type SwarmState } from "./swarm-state.ts";
-import { decodeGroups, encodeGroup, type RecordGroup } from "../../torrents/piece-records.ts";
 
 const SHA1_BYTES = 20;
 const ROOT_BYTES = 32;
 
-export type CheckedPiece = { readonly kind: "stored"; readonly root: Buffer | undefined } | { readonly kind: "unverified" } | { readonly kind: "mismatch" };
+export type CheckedPiece =
+  | { readonly kind: "stored"; readonly root: Buffer | undefined }
+  | { readonly kind: "unverified" }
+  | { readonly kind: "mismatch" };
 
 export class PieceStore {
   /** SHA-1 of each piece, at a signer only: the final v1 torrent is made of them. */

@@ -14,13 +14,13 @@ import { Downloader } from "./downloader.ts";
 import type { LiveExchange } from "./live-exchange.ts";
 import { answerMetadata } from "./metadata-exchange.ts";
 import type { LinkEvents, PeerLink } from "./peer-link.ts";
-import { encodePex, parsePex, type PexAddress } from "./pex.ts";
+import { encodePex, type PexAddress, parsePex } from "./pex.ts";
 import type { PieceDownload } from "./piece-download.ts";
 import type { PieceStore } from "./piece-store.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { RevealPlan } from "./reveal.ts";
-import type { TorrentIdentity } from "./torrent-identity.ts";
 import { cacheKey, type SwarmState } from "./swarm-state.ts";
+import type { TorrentIdentity } from "./torrent-identity.ts";
 import type { ByteSource, Claim, Delivery, PieceBuffer, Torrent, TorrentEvents, TorrentStats } from "./types.ts";
 import { Uploader } from "./uploader.ts";
 import { OUR_EXTENSION } from "./wire/extended-handshake.ts";
@@ -479,7 +479,12 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
 
   #rechoke(): void {
     this.#nextChokeMs = this.state.clock.nowMs() + CHOKE_EVERY_MS;
-    const candidates = [...this.state.links].map((link) => ({ peer: link, interested: link.peerInterested, ours: link.ours, givesBytesPerSecond: link.depth.bytesPerSecond }));
+    const candidates = [...this.state.links].map((link) => ({
+      peer: link,
+      interested: link.peerInterested,
+      ours: link.ours,
+      givesBytesPerSecond: link.depth.bytesPerSecond,
+    }));
     const chosen = chooseUnchoked(candidates, this.state.random);
     for (const link of this.state.links) {
       const choking = !chosen.has(link);

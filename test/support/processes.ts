@@ -47,9 +47,18 @@ export async function startCommand(input: CommandInput): Promise<RunningCommand>
   const output = collect(child);
   try {
     const timeoutMs = input.timeoutMs ?? START_TIMEOUT_MS;
-    const line = await within(Promise.race([firstLine(child), ended.then((code) => Promise.reject(new Error(`ended with ${code}`)))]), timeoutMs);
+    const line = await within(
+      Promise.race([firstLine(child), ended.then((code) => Promise.reject(new Error(`ended with ${code}`)))]),
+      timeoutMs,
+    );
     const stop = (signal: NodeJS.Signals = "SIGTERM"): Promise<number | string> => stopChild(child, ended, signal);
-    return { pid: child.pid as number, ready: JSON.parse(line), stderr: () => output.stderr, stop, [Symbol.asyncDispose]: async () => void (await stop()) };
+    return {
+      pid: child.pid as number,
+      ready: JSON.parse(line),
+      stderr: () => output.stderr,
+      stop,
+      [Symbol.asyncDispose]: async () => void (await stop()),
+    };
   } catch (cause) {
     await stopChild(child, ended, "SIGKILL");
     throw new Error(`${input.command} did not get ready: ${(cause as Error).message}\n${output.stdout}${output.stderr}`, { cause });

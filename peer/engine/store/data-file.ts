@@ -73,7 +73,11 @@ async function checkRoom(directory: string, neededBytes: number): Promise<void> 
   const { bavail, bsize } = await statfs(directory);
   const freeBytes = bavail * bsize;
   if (freeBytes >= neededBytes + RESERVE_BYTES) return;
-  throw new SkimmerError("disk_full", `not enough room in ${directory}: ${formatBytes(neededBytes)} needed, ${formatBytes(freeBytes)} free`, {
-    hint: "Free some space, or choose another folder with --home.",
-  });
+  throw new SkimmerError(
+    "disk_full",
+    `not enough room in ${directory}: ${formatBytes(neededBytes)} needed, ${formatBytes(freeBytes)} free`,
+    {
+      hint: "Free some space, or choose another folder with --home.",
+    },
+  );
 }

@@ -7,10 +7,19 @@ import { homePaths } from "../../../peer/daemon/home-paths.ts";
 import { makeLocalTorrent } from "../../../peer/daemon/local-torrent.ts";
 import { lowestLimit } from "../../../peer/daemon/lowest-limit.ts";
 import { isSameContent } from "../../../peer/daemon/same-content.ts";
-import { decideSource, FIRST_BYTES_MS, GIVE_UP_MS, NO_CONNECTION_MS, ORIGIN_RETRY_MS, type SourceFacts, STALL_MS, SWARM_BACK_MS } from "../../../peer/daemon/source-decider.ts";
+import {
+  decideSource,
+  FIRST_BYTES_MS,
+  GIVE_UP_MS,
+  NO_CONNECTION_MS,
+  ORIGIN_RETRY_MS,
+  type SourceFacts,
+  STALL_MS,
+  SWARM_BACK_MS,
+} from "../../../peer/daemon/source-decider.ts";
 import { SupernodeList } from "../../../peer/daemon/supernode-list.ts";
-import { generateClusterKey } from "../../../torrents/cluster-key.ts";
 import { encode } from "../../../torrents/bencode.ts";
+import { generateClusterKey } from "../../../torrents/cluster-key.ts";
 import type { InfoHash, PeerId } from "../../../torrents/ids.ts";
 
 const QUIET: SourceFacts = {
@@ -77,7 +86,15 @@ test("nextAnnounceMs() keeps the tracker's interval within bounds", (t) => {
 });
 
 test("announceUrl() carries raw bytes and keeps the tracker's own query", (t) => {
-  const announce = { infoHash: "00ff".padEnd(40, "a") as InfoHash, peerId: "2d".padEnd(40, "0") as PeerId, port: 7, uploaded: 1, downloaded: 2, left: 3, numwant: 4 };
+  const announce = {
+    infoHash: "00ff".padEnd(40, "a") as InfoHash,
+    peerId: "2d".padEnd(40, "0") as PeerId,
+    port: 7,
+    uploaded: 1,
+    downloaded: 2,
+    left: 3,
+    numwant: 4,
+  };
   const url = announceUrl("http://t/announce?key=x", { ...announce, event: "started" });
   t.true(url.startsWith("http://t/announce?key=x&info_hash=%00%ff%aa"));
   t.true(url.endsWith("&port=7&uploaded=1&downloaded=2&left=3&compact=1&numwant=4&event=started"));
@@ -87,7 +104,10 @@ test("parseAnnounceAnswer() reads compact IPv4 and IPv6 peers, lists of dictiona
   const peers = Buffer.from([127, 0, 0, 1, 0x1f, 0x90, 10, 0, 0, 2, 0, 0]);
   const peers6 = Buffer.concat([Buffer.alloc(15), Buffer.from([1, 0, 80])]);
   const compact = parseAnnounceAnswer(encode({ interval: 60, "min interval": 5, peers, peers6 }));
-  t.deepEqual(compact.peers, [{ host: "127.0.0.1", port: 8080 }, { host: "0:0:0:0:0:0:0:1", port: 80 }]);
+  t.deepEqual(compact.peers, [
+    { host: "127.0.0.1", port: 8080 },
+    { host: "0:0:0:0:0:0:0:1", port: 80 },
+  ]);
   t.is(compact.intervalS, 60);
   t.is(compact.minIntervalS, 5);
   t.deepEqual(parseAnnounceAnswer(encode({ peers: [{ ip: "h", port: 1 }, { ip: "h", port: 70_000 }, 3] })).peers, [{ host: "h", port: 1 }]);
@@ -141,10 +161,22 @@ test("homePaths() moves the socket where the home's path is too long to bind", (
 });
 
 test("makeLocalTorrent() gives the same torrent for the same content, and another for every change", (t) => {
-  const input = { request: { url: "http://h/f" }, name: "f", lengthBytes: 1_000_000, validators: { etag: '"1"' }, key: generateClusterKey() };
+  const input = {
+    request: { url: "http://h/f" },
+    name: "f",
+    lengthBytes: 1_000_000,
+    validators: { etag: '"1"' },
+    key: generateClusterKey(),
+  };
   const hash = makeLocalTorrent(input).infoHash;
   t.is(makeLocalTorrent({ ...input }).infoHash, hash);
-  const others = [{ validators: { etag: '"2"' } }, { lengthBytes: 999 }, { key: generateClusterKey() }, { salt: Buffer.from("s") }, { request: { url: "http://h/g" } }];
+  const others = [
+    { validators: { etag: '"2"' } },
+    { lengthBytes: 999 },
+    { key: generateClusterKey() },
+    { salt: Buffer.from("s") },
+    { request: { url: "http://h/g" } },
+  ];
   for (const change of others) t.not(makeLocalTorrent({ ...input, ...change }).infoHash, hash);
   t.is(makeLocalTorrent(input).geometry.pieceCount, 4); // 1,000,000 / 262,144 = 3.8
 });

@@ -66,7 +66,9 @@ test("writeOutput() copies where a link is not allowed, and writes nothing when 
   const source = { path: join(folder.path, "data"), lengthBytes: MIN_LINK_BYTES };
   await writeFile(source.path, Buffer.alloc(source.lengthBytes));
   const target = await checkOutput(join(folder.path, "a"));
-  await t.throwsAsync(writeOutput(source, target, { mode: 0o644, mayLink: false, signal: AbortSignal.abort(new Error("no")) }), { message: "no" });
+  await t.throwsAsync(writeOutput(source, target, { mode: 0o644, mayLink: false, signal: AbortSignal.abort(new Error("no")) }), {
+    message: "no",
+  });
   t.deepEqual(await readdir(folder.path), ["data"]);
   await writeOutput(source, target, { mode: 0o644, mayLink: false, signal: NEVER });
   t.not((await stat(target.path)).ino, (await stat(source.path)).ino);
@@ -75,7 +77,14 @@ test("writeOutput() copies where a link is not allowed, and writes nothing when 
 test("writeOutput() streams into what is not a file", async (t) => {
   await using folder = await temporaryFolder();
   await writeFile(join(folder.path, "data"), "x");
-  t.is(await writeOutput({ path: join(folder.path, "data"), lengthBytes: 1 }, { kind: "stream", path: "/dev/null" }, { mode: 0o644, mayLink: true, signal: NEVER }), "streamed");
+  t.is(
+    await writeOutput(
+      { path: join(folder.path, "data"), lengthBytes: 1 },
+      { kind: "stream", path: "/dev/null" },
+      { mode: 0o644, mayLink: true, signal: NEVER },
+    ),
+    "streamed",
+  );
 });
 
 test("writeOutputBytes() writes empty content", async (t) => {
@@ -110,8 +119,19 @@ test("openLocalKey() makes the key once and replaces a damaged one", async (t) =
 
 function entry(change: Partial<TaskEntry> & { infoHash: InfoHash }): TaskEntry {
   return {
-    url: "http://h/f", originKey: "k", name: "f", lengthBytes: 5, pieceLengthBytes: 262_144, validators: { etag: '"1"' }, liveInfo: "", trackers: [],
-    local: true, volatile: false, complete: false, lastUsedAtMs: 1, ...change,
+    url: "http://h/f",
+    originKey: "k",
+    name: "f",
+    lengthBytes: 5,
+    pieceLengthBytes: 262_144,
+    validators: { etag: '"1"' },
+    liveInfo: "",
+    trackers: [],
+    local: true,
+    volatile: false,
+    complete: false,
+    lastUsedAtMs: 1,
+    ...change,
   };
 }
 
@@ -128,7 +148,10 @@ test("TaskIndex keeps tasks over a restart, without volatile and damaged ones", 
   await writeFile(join(folder.path, "tasks", C, "task.json"), "{");
   await mkdir(join(folder.path, "tasks", "not-ours"));
   const again = await TaskIndex.open(join(folder.path, "tasks"));
-  t.deepEqual(again.list().map(({ infoHash }) => infoHash), [A]);
+  t.deepEqual(
+    again.list().map(({ infoHash }) => infoHash),
+    [A],
+  );
   t.like(again.get(A), { complete: true, lastUsedAtMs: 9 });
   t.deepEqual((await readdir(join(folder.path, "tasks"))).sort(), [A, "not-ours"]);
 });

@@ -8,8 +8,13 @@ import type { InfoHash } from "../../../torrents/ids.ts";
 const BAD = { code: "bad_request" };
 
 test("checkHeaderLines() joins repeated names and refuses what the transfer sets itself", (t) => {
-  t.deepEqual(checkHeaderLines(["X-A: 1", "x-a:2", "Authorization: Bearer a:b", "cookie: a=1", "Cookie: b=2"]), { "x-a": "1, 2", authorization: "Bearer a:b", cookie: "a=1; b=2" });
-  for (const line of ["no colon", ": empty", "bad name: 1", "Range: bytes=0-1", "Content-Length: 3", "x: a\r\ny: b"]) t.throws(() => checkHeaderLines([line]), BAD, line);
+  t.deepEqual(checkHeaderLines(["X-A: 1", "x-a:2", "Authorization: Bearer a:b", "cookie: a=1", "Cookie: b=2"]), {
+    "x-a": "1, 2",
+    authorization: "Bearer a:b",
+    cookie: "a=1; b=2",
+  });
+  for (const line of ["no colon", ": empty", "bad name: 1", "Range: bytes=0-1", "Content-Length: 3", "x: a\r\ny: b"])
+    t.throws(() => checkHeaderLines([line]), BAD, line);
 });
 
 test("checkHeaders() never repeats a value in its message", (t) => {
@@ -35,13 +40,41 @@ test("checkSupernode() completes scheme and port", (t) => {
 });
 
 test("parseDownloadRequest() fills defaults", (t) => {
-  const request = parseDownloadRequest({ url: "http://h/f", output: "/tmp/a/../b", limit: 5, notbs: true, supernodes: ["s"], filter: [], digest: "" });
-  t.like(request, { url: "http://h/f", output: "/tmp/b", limitBytesPerSecond: 5, notbs: true, supernodes: ["http://s:8002"], filter: undefined, digest: undefined, timeoutMs: 0, outputMode: 0o644 });
+  const request = parseDownloadRequest({
+    url: "http://h/f",
+    output: "/tmp/a/../b",
+    limit: 5,
+    notbs: true,
+    supernodes: ["s"],
+    filter: [],
+    digest: "",
+  });
+  t.like(request, {
+    url: "http://h/f",
+    output: "/tmp/b",
+    limitBytesPerSecond: 5,
+    notbs: true,
+    supernodes: ["http://s:8002"],
+    filter: undefined,
+    digest: undefined,
+    timeoutMs: 0,
+    outputMode: 0o644,
+  });
 });
 
 test("parseDownloadRequest() refuses what is wrong, field by field", (t) => {
   const bodies: unknown[] = [null, [], "x", {}, { url: 5 }, { url: "relative" }];
-  for (const field of [{ output: "rel" }, { output: "/a\u0000b" }, { limit: -1 }, { limit: 1.5 }, { timeoutMs: "5" }, { headers: { a: 5 } }, { pieceLength: 300_000 }, { range: "9-1" }, { mode: 0o7777 }]) {
+  for (const field of [
+    { output: "rel" },
+    { output: "/a\u0000b" },
+    { limit: -1 },
+    { limit: 1.5 },
+    { timeoutMs: "5" },
+    { headers: { a: 5 } },
+    { pieceLength: 300_000 },
+    { range: "9-1" },
+    { mode: 0o7777 },
+  ]) {
     bodies.push({ url: "http://h/f", ...field });
   }
   for (const body of bodies) t.throws(() => parseDownloadRequest(body), BAD, JSON.stringify(body));
@@ -50,10 +83,26 @@ test("parseDownloadRequest() refuses what is wrong, field by field", (t) => {
 
 test("parseTaskEntry() reads back what was written, and refuses damage", (t) => {
   const entry: TaskEntry = {
-    infoHash: "ab".repeat(20) as InfoHash, infoHashV1: undefined, infoHashV2: undefined, url: "http://h/f", originKey: "k", name: "f", lengthBytes: 5, pieceLengthBytes: 262_144,
-    validators: { etag: '"1"', lastModified: undefined }, liveInfo: "ZA==", trackers: ["http://t/announce"], local: true, volatile: false, complete: true, lastUsedAtMs: 7,
-    linked: { path: "/d", mtimeNs: "123", lengthBytes: 5 }, sha256: undefined, md5: undefined,
+    infoHash: "ab".repeat(20) as InfoHash,
+    infoHashV1: undefined,
+    infoHashV2: undefined,
+    url: "http://h/f",
+    originKey: "k",
+    name: "f",
+    lengthBytes: 5,
+    pieceLengthBytes: 262_144,
+    validators: { etag: '"1"', lastModified: undefined },
+    liveInfo: "ZA==",
+    trackers: ["http://t/announce"],
+    local: true,
+    volatile: false,
+    complete: true,
+    lastUsedAtMs: 7,
+    linked: { path: "/d", mtimeNs: "123", lengthBytes: 5 },
+    sha256: undefined,
+    md5: undefined,
   };
   t.deepEqual(parseTaskEntry(JSON.stringify(entry)), entry);
-  for (const text of ["", "{}", "[]", JSON.stringify({ ...entry, infoHash: "x" }), JSON.stringify({ ...entry, lengthBytes: -1 })]) t.throws(() => parseTaskEntry(text));
+  for (const text of ["", "{}", "[]", JSON.stringify({ ...entry, infoHash: "x" }), JSON.stringify({ ...entry, lengthBytes: -1 })])
+    t.throws(() => parseTaskEntry(text));
 });

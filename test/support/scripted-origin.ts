@@ -1,0 +1,201 @@
+/**
+ * An HTTP origin for tests whose misbehaviour can be switched on and off while it runs. Counts what it sends.
+ * Also a program of its own (`node test/support/scripted-origin.ts --length 64MiB --rate 20MB`), so that measurements do
+ * not share its event loop.
+ */
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseBytes } from "../../system/units.ts";
+
+/** How one path behaves. */
+export interface OriginFile {
+  content: Buffer;
+  etag?: string;
+  lastModified?: string;
+  /** Ignores Range and answers 200. */
+  noRanges?: boolean;
+  /** No Content-Length. */
+  chunked?: boolean;
+  /** Answers with this status instead, so many times (absent: always). */
+  status?: number;
+  statusTimes?: number;
+  retryAfter?: string;
+  /** Only with this Authorization header; others get 401. */
+  authorization?: string;
+  /** Destroys the connection after so many bytes of a body, so many times (absent: always). */
+  breakAfterBytes?: number;
+  breakTimes?: number;
+  /** Stops sending after so many bytes and keeps the connection open. */
+  stallAfterBytes?: number;
+  /** Claims this total length in headers. */
+  claimLength?: number;
+  contentEncoding?: string;
+  wrongRange?: boolean;
+  redirectTo?: string;
+  disposition?: string;
+}
+
+export interface SeenRequest {
+  readonly path: string;
+  readonly range: string | undefined;
+  readonly headers: IncomingMessage["headers"];
+}
+
+const CHUNK_BYTES = 64 * 1024;
+
+/** A running origin. */
+export class ScriptedOrigin implements AsyncDisposable {
+  readonly files = new Map<string, OriginFile>();
+  readonly requests: SeenRequest[] = [];
+  /** Body bytes handed to sockets, by path. */
+  readonly sent = new Map<string, number>();
+  /** Bytes per second over all connections; 0 is unlimited. */
+  bytesPerSecond = 0;
+  readonly #server: Server;
+  /** When the next bytes may leave. */
+  #freeAtMs = 0;
+
+  private constructor() {
+    this.#server = createServer((request, response) => {
+      response.on("error", () => undefined);
+      this.#serve(request, response).catch(() => response.destroy());
+    });
+  }
+
+  static async start(options: { bytesPerSecond?: number; port?: number } = {}): Promise<ScriptedOrigin> {
+    const origin = new ScriptedOrigin();
+    origin.bytesPerSecond = options.bytesPerSecond ?? 0;
+    origin.#server.listen(options.port ?? 0, "127.0.0.1");
+    await once(origin.#server, "listening");
+    return origin;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get bytesSent(): number {
+    return [...this.sent.values()].reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  /** Serves the content; answers its URL and the entry to misbehave with. */
+  add(path: string, content: Buffer, behaviour: Partial<OriginFile> = {}): { url: string; file: OriginFile; sha256: string } {
+    const sha256 = createHash("sha256").update(content).digest("hex");
+    const file: OriginFile = { content, etag: `"${sha256.slice(0, 16)}"`, ...behaviour };
+    this.files.set(path, file);
+    return { url: this.url + path, file, sha256 };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = new URL(request.url ?? "/", this.url).pathname;
+    this.requests.push({ path, range: request.headers.range, headers: request.headers });
+    const file = this.files.get(path);
+    if (file === undefined) return void response.writeHead(404).end("not here");
+    if (file.redirectTo !== undefined) return void response.writeHead(302, { location: file.redirectTo }).end();
+    if (file.authorization !== undefined && request.headers.authorization !== file.authorization) {
+      return void response.writeHead(401, { "www-authenticate": "Basic" }).end();
+    }
+    if (file.status !== undefined && (file.statusTimes ?? 1) > 0) {
+      if (file.statusTimes !== undefined) file.statusTimes--;
+      return void response.writeHead(file.status, file.retryAfter === undefined ? {} : { "retry-after": file.retryAfter }).end();
+    }
+    await this.#sendBody(path, file, request, response);
+  }
+
+  async #sendBody(path: string, file: OriginFile, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { content } = file;
+    const range = this.#readRange(file, request);
+    const headers: Record<string, string> = {};
+    if (file.etag !== undefined) headers.etag = file.etag;
+    if (file.lastModified !== undefined) headers["last-modified"] = file.lastModified;
+    if (file.contentEncoding !== undefined) headers["content-encoding"] = file.contentEncoding;
+    if (file.disposition !== undefined) headers["content-disposition"] = file.disposition;
+    if (range === "unsatisfiable") return void response.writeHead(416, { ...headers, "content-range": `bytes */${content.length}` }).end();
+    const [first, last] = range ?? [0, content.length - 1];
+    const total = file.claimLength ?? content.length;
+    const length = range === undefined ? total : last - first + 1;
+    if (!file.chunked) headers["content-length"] = String(length);
+    if (!file.noRanges) headers["accept-ranges"] = "bytes";
+    if (range !== undefined) headers["content-range"] = `bytes ${first + (file.wrongRange ? 1 : 0)}-${last}/${total}`;
+    response.writeHead(range === undefined ? 200 : 206, headers);
+    if (request.method === "HEAD") return void response.end();
+    await this.#stream(path, file, { first, end: last + 1 }, response);
+  }
+
+  #readRange(file: OriginFile, request: IncomingMessage): [number, number] | "unsatisfiable" | undefined {
+    const match = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
+    const ifRange = request.headers["if-range"];
+    if (match === null || file.noRanges || file.chunked) return undefined;
+    if (ifRange !== undefined && ifRange !== file.etag && ifRange !== file.lastModified) return undefined;
+    const first = Number(match[1]);
+    const total = file.claimLength ?? file.content.length;
+    if (first >= total) return "unsatisfiable";
+    return [first, match[2] === "" ? total - 1 : Math.min(Number(match[2]), total - 1)];
+  }
+
+  async #stream(path: string, file: OriginFile, part: { first: number; end: number }, response: ServerResponse): Promise<void> {
+    let sent = 0;
+    for (let at = part.first; at < Math.min(part.end, file.content.length); ) {
+      const most = Math.min(part.end, file.content.length) - at;
+      const untilBreak = (file.breakTimes ?? 1) > 0 ? (file.breakAfterBytes ?? Number.POSITIVE_INFINITY) - sent : Number.POSITIVE_INFINITY;
+      const untilStall = (file.stallAfterBytes ?? Number.POSITIVE_INFINITY) - sent;
+      const count = Math.min(CHUNK_BYTES, most, untilBreak, untilStall);
+      if (untilStall <= 0) return;
+      if (untilBreak <= 0) {
+        if (file.breakTimes !== undefined) file.breakTimes--;
+        return void response.destroy();
+      }
+      await this.#pace(count);
+      if (response.destroyed) return;
+      this.sent.set(path, (this.sent.get(path) ?? 0) + count);
+      if (!response.write(file.content.subarray(at, at + count))) await Promise.race([once(response, "drain"), once(response, "close")]);
+      at += count;
+      sent += count;
+    }
+    response.end();
+  }
+
+  async #pace(bytes: number): Promise<void> {
+    if (this.bytesPerSecond === 0) return;
+    const now = performance.now();
+    this.#freeAtMs = Math.max(this.#freeAtMs, now - 20) + (bytes / this.bytesPerSecond) * 1000;
+    if (this.#freeAtMs > now + 1) await sleep(this.#freeAtMs - now);
+  }
+}
+
+/** Bytes that look random and are the same for the same seed. */
+export function seededBytes(seed: number, lengthBytes: number): Buffer {
+  const bytes = Buffer.allocUnsafe(lengthBytes);
+  let state = (seed * 2654435761 + 1) >>> 0;
+  for (let at = 0; at + 4 <= lengthBytes; at += 4) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    bytes.writeInt32LE(state | 0, at);
+  }
+  for (let at = lengthBytes - (lengthBytes % 4); at < lengthBytes; at++) bytes[at] = at & 0xff;
+  return bytes;
+}
+
+if (import.meta.main) {
+  const option = (name: string, fallback: string): string => {
+    const at = process.argv.indexOf(`--${name}`);
+    return at < 0 ? fallback : process.argv[at + 1];
+  };
+  const origin = await ScriptedOrigin.start({ bytesPerSecond: parseBytes(option("rate", "0")) });
+  const { url, sha256 } = origin.add("/file.bin", seededBytes(1, parseBytes(option("length", "64MiB"))));
+  process.stdout.write(`${JSON.stringify({ ready: "origin", url, sha256 })}\n`);
+  process.on("SIGTERM", () => {
+    process.stdout.write(`${JSON.stringify({ bytesSent: origin.bytesSent, requests: origin.requests.length })}\n`);
+    process.exit(0);
+  });
+}
