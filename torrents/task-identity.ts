@@ -20,7 +20,11 @@ export function originKey(request: Pick<TaskRequest, "url" | "filter" | "tag" | 
   ]);
 }
 
-/** The task's id: SHA-256 over origin key, length, validators and salt, each with its length in front. */
+/**
+ * The task's id: SHA-256 over origin key, length, validators and salt, each with its length in front.
+ * Where the origin gave validators they identify the content, and the digest is only a check: callers with and
+ * without one share a swarm. Where it gave none, the digest is all there is.
+ */
 export function taskIdOf(input: {
   request: Parameters<typeof originKey>[0];
   lengthBytes: number;
@@ -28,13 +32,9 @@ export function taskIdOf(input: {
   salt?: Buffer;
 }): TaskId {
   const hash = createHash("sha256");
-  for (const text of [
-    originKey(input.request),
-    String(input.lengthBytes),
-    input.validators.etag ?? "",
-    input.validators.lastModified ?? "",
-  ])
-    addField(hash, Buffer.from(text));
+  const { etag = "", lastModified = "" } = input.validators;
+  const request = etag + lastModified === "" ? input.request : { ...input.request, digest: undefined };
+  for (const text of [originKey(request), String(input.lengthBytes), etag, lastModified]) addField(hash, Buffer.from(text));
   addField(hash, input.salt ?? Buffer.alloc(0));
   return hash.digest("hex") as TaskId;
 }

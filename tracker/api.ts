@@ -90,6 +90,8 @@ function mountTracker(tracker: TrackerServer): Koa.Middleware {
   return async (context, next) => {
     if (context.path !== "/announce" && context.path !== "/scrape") return next();
     context.respond = false;
+    // koa begins every answer with 404
+    context.res.statusCode = 200;
     context.res.setHeader("content-type", "text/plain");
     tracker.server.onHttpRequest(context.req, context.res);
   };

@@ -18,6 +18,7 @@ import { originRequest } from "./origin-request.ts";
 import { checkOutput, type OutputTarget } from "./output-check.ts";
 import { spoolOrigin } from "./spool.ts";
 import { linkedFileOf, type TaskIndex } from "./task-index.ts";
+import type { RunProgress } from "./task-run.ts";
 import type { OriginThrottle } from "./throttle.ts";
 import { writeOutput, writeOutputBytes } from "./write-output.ts";
 
@@ -158,13 +159,17 @@ async function fetchTorrent(job: Job, task: OpenTask): Promise<Outcome> {
   await using handle = await parts.runs.open(task);
   const { torrent } = handle.run;
   const total = torrent.geometry.lengthBytes;
-  const { from, reason } = await handle.run.wait(request, {
-    signal,
-    onProgress: (progress) => job.emit({ event: "progress", total, ...progress }),
+  const onProgress = (progress: RunProgress): void => job.emit({ event: "progress", total, ...progress });
+  const { from, reason } = await handle.run.wait(request, { signal, onProgress }).catch((thrown: unknown) => {
+    // A version that the origin has no more is of no use to anybody.
+    if (thrown instanceof SkimmerError && thrown.code === "origin_changed") handle.discard();
+    throw thrown;
   });
   await checkDigests(job, handle);
   if (job.target !== undefined) await writeTorrent(job, handle, job.target);
-  await parts.index.update(torrent.infoHash, { lastUsedAtMs: parts.epochMs() });
+  const noteFailure = (thrown: unknown): void =>
+    parts.logger.warn({ err: thrown, infoHash: torrent.infoHash }, "the last use was not noted");
+  parts.index.update(torrent.infoHash, { lastUsedAtMs: parts.epochMs() }).catch(noteFailure);
   return { bytes: total, infoHash: torrent.infoHash, from, reason };
 }
 

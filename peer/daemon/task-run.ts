@@ -128,7 +128,7 @@ export class TaskRun {
     this.#lastBytesAtMs = undefined;
     this.#originEndedAtMs = undefined;
     this.#moved = this.#movedBytes();
-    if (!this.#options.alone) this.torrent.download(true);
+    this.torrent.download(true);
     this.#timer = setInterval(this.#tick, TICK_MS);
     this.#tick();
   }

@@ -80,7 +80,7 @@ export async function writeOutputBytes(bytes: Buffer, target: OutputTarget, mode
 }
 
 async function place(source: StoredFile, temporary: string, options: WriteOptions): Promise<Written> {
-  if (await succeeds(copyFile(source.path, temporary, constants.COPYFILE_FICLONE_FORCE))) return "reflinked";
+  if (await succeeds(copyFile(source.path, temporary, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL))) return "reflinked";
   await unlink(temporary).catch(() => undefined);
   if (await mayLink(source, options)) {
     await chmod(source.path, options.mode);

@@ -51,7 +51,19 @@ export function isListening(socket: string): Promise<boolean> {
   });
 }
 
+/** Long homes have their socket in the shared temporary folder: what another user put there is not our daemon. */
+function checkOwner(socket: string): void {
+  const found = process.getBuiltinModule("node:fs").lstatSync(socket, { throwIfNoEntry: false });
+  if (found !== undefined && found.uid !== process.getuid?.() && found.uid !== 0) throw notOurs(socket);
+}
+
+function notOurs(socket: string, cause?: unknown): SkimmerError {
+  const hint = "Use --home with a folder of your own.";
+  return new SkimmerError("daemon_unreachable", `the daemon's socket ${socket} belongs to another user`, { hint, cause });
+}
+
 async function connect(options: PostOptions): Promise<IncomingMessage | undefined> {
+  checkOwner(options.socket);
   const body = Buffer.from(JSON.stringify(options.body));
   const headers = { "content-type": "application/json", "content-length": body.length };
   try {
@@ -67,12 +79,7 @@ async function connect(options: PostOptions): Promise<IncomingMessage | undefine
   } catch (thrown) {
     options.signal.throwIfAborted();
     const { code, message } = thrown as NodeJS.ErrnoException;
-    if (code === "EACCES" || code === "EPERM") {
-      throw new SkimmerError("daemon_unreachable", `the daemon's socket ${options.socket} belongs to another user`, {
-        hint: "Use --home with a folder of your own.",
-        cause: thrown,
-      });
-    }
+    if (code === "EACCES" || code === "EPERM") throw notOurs(options.socket, thrown);
     if (code === "ENOENT" || code === "ECONNREFUSED" || code === "ECONNRESET" || code === "EPIPE") return undefined;
     throw new SkimmerError("daemon_unreachable", `cannot use the socket ${options.socket}: ${message}`, { cause: thrown });
   }

@@ -157,7 +157,7 @@ export class ScriptedOrigin implements AsyncDisposable {
       await this.#pace(count);
       if (response.destroyed) return;
       this.sent.set(path, (this.sent.get(path) ?? 0) + count);
-      if (!response.write(file.content.subarray(at, at + count))) await Promise.race([once(response, "drain"), once(response, "close")]);
+      if (!response.write(file.content.subarray(at, at + count))) await drained(response);
       at += count;
       sent += count;
     }
@@ -170,6 +170,19 @@ export class ScriptedOrigin implements AsyncDisposable {
     this.#freeAtMs = Math.max(this.#freeAtMs, now - 20) + (bytes / this.bytesPerSecond) * 1000;
     if (this.#freeAtMs > now + 1) await sleep(this.#freeAtMs - now);
   }
+}
+
+/** Resolves when the response takes more, or is gone. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done);
+      response.off("close", done);
+      resolve();
+    };
+    response.on("drain", done);
+    response.on("close", done);
+  });
 }
 
 /** Bytes that look random and are the same for the same seed. */

@@ -111,7 +111,7 @@ test("the other routes answer JSON, unknown ones 404", async (t) => {
   await using api = await serving({
     tasks: () => [{ name: "x" } as never],
     removeTask: async () => true,
-    stop: () => void (stopped = true),
+    stop: stopped.resolve,
   });
   t.deepEqual((await api.ask("GET", "/v1/tasks")).body, { tasks: [{ name: "x" }] });
   t.is((await api.ask("DELETE", `/v1/tasks/${"ab".repeat(20)}`)).status, 200);
