@@ -11,7 +11,7 @@ export interface HostPort {
 
 /** `host:port`, `[v6]:port` or `:port` (all addresses); port 0 is any free one. Throws SkimmerError `bad_request`. */
 export function parseHostPort(text: string): HostPort {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text.trim());
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/]*)):(\d{1,5})$/.exec(text.trim());
   const port = Number(match?.[3]);
   if (match === null || port > 65535) {
     throw new SkimmerError("bad_request", `cannot read the address "${text}"`, {

@@ -1,6 +1,7 @@
 /**
  * Command options, each under one name everywhere: `--upload-limit`, `SKIMMER_UPLOAD_LIMIT`, `upload-limit:` in the
  * configuration file. Precedence: flag, environment, file, default. Unknown keys in the file fail.
+ * Loaded by every command before anything else: no heavy imports here.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -42,7 +43,7 @@ export const VERSION = "0.1.0";
 
 const CONFIG: OptionSpec = {
   flags: "--config <FILE>",
-  help: "YAML file with options; absent: /etc/skimmer/NAME.yaml, then ~/.config/skimmer/NAME.yaml where they exist",
+  help: "YAML file with options; absent: ~/.config/skimmer/NAME.yaml, or else /etc/skimmer/NAME.yaml, where one exists",
 };
 const PRINT: OptionSpec = { flags: "--print-config", help: "print the effective options as JSON, with the source of each, and exit" };
 
@@ -51,6 +52,7 @@ export async function parseCommand(spec: CommandSpec, argv: readonly string[]): 
   const command = buildCommand(spec);
   try {
     command.parse([...argv], { from: "user" });
+    applyBooleanVariables(command);
     await applyFile(spec, command);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -81,48 +83,113 @@ export function buildCommand(spec: CommandSpec): Command {
 function buildOption(spec: OptionSpec): Option {
   const option = new Option(spec.flags, spec.help);
   if (spec.default !== undefined) option.default(spec.default, spec.defaultText);
-  if (spec.parse !== undefined) option.argParser(spec.parse);
+  if (spec.parse !== undefined) option.argParser(namingParser(`--${option.name()}`, spec.parse));
   if (spec.hidden === true) option.hideHelp();
-  if (spec !== PRINT && spec !== CONFIG) option.env(`SKIMMER_${option.name().replace(/^no-/, "").replaceAll("-", "_").toUpperCase()}`);
+  if (spec === PRINT || spec === CONFIG) return option;
+  if (isBoolean(option)) option.description += ` (env: ${variableOf(option.name())})`;
+  else option.env(variableOf(option.name()));
   return option;
+}
+
+/** The parser, with the option's name in front of what it complains of. */
+function namingParser(name: string, parse: NonNullable<OptionSpec["parse"]>): NonNullable<OptionSpec["parse"]> {
+  return (text, previous) => {
+    try {
+      return parse(text, previous);
+    } catch (error) {
+      if (!(error instanceof SkimmerError)) throw error;
+      const message = error.message.includes(name) ? error.message : `${name}: ${error.message}`;
+      throw new SkimmerError(error.code, message, { hint: error.hint, cause: error });
+    }
+  };
+}
+
+function variableOf(name: string): string {
+  return `SKIMMER_${name.replaceAll("-", "_").toUpperCase()}`;
+}
+
+function isBoolean(option: Option): boolean {
+  return !option.required && !option.optional;
+}
+
+/** The names of an option in files and variables: `--no-seeder` is `no-seeder: true` and `seeder: false` alike. */
+function namesOf(option: Option): readonly { readonly name: string; readonly negated: boolean }[] {
+  const name = option.name();
+  return option.negate
+    ? [
+        { name, negated: true },
+        { name: name.slice("no-".length), negated: false },
+      ]
+    : [{ name, negated: false }];
+}
+
+/** Commander takes any value of a boolean's variable for "given"; `SKIMMER_SEEDER=true` must not mean `--no-seeder`. */
+function applyBooleanVariables(command: Command): void {
+  for (const option of command.options.filter(isConfigurable).filter(isBoolean)) {
+    for (const { name, negated } of namesOf(option)) {
+      const text = process.env[variableOf(name)];
+      if (text === undefined || command.getOptionValueSource(option.attributeName()) === "cli") continue;
+      command.setOptionValueWithSource(option.attributeName(), readBoolean(text, variableOf(name)) !== negated, "env");
+    }
+  }
 }
 
 async function applyFile(spec: CommandSpec, command: Command): Promise<void> {
   const path = configPath(spec.name, command.opts().config as string | undefined);
   if (path === undefined) return;
-  const { parse } = await import("yaml");
-  const values: unknown = parse(readConfig(path)) ?? {};
-  if (typeof values !== "object" || Array.isArray(values)) throw new SkimmerError("bad_request", `${path} must hold a mapping of options`);
-  for (const [key, value] of Object.entries(values as object)) {
-    const option = command.options.find((known) => known.name().replace(/^no-/, "") === key && known.name() !== "config");
-    if (option === undefined)
+  const values = await readMapping(path);
+  const known = command.options.filter(isConfigurable).flatMap((option) => namesOf(option).map((names) => ({ option, ...names })));
+  for (const [key, value] of Object.entries(values)) {
+    const found = known.find(({ name }) => name === key);
+    if (found === undefined)
       throw new SkimmerError("bad_request", `${path} has the unknown option "${key}"`, { hint: `See ${spec.name} --help.` });
-    const name = option.attributeName();
+    const name = found.option.attributeName();
     const source = command.getOptionValueSource(name);
     if (source === "cli" || source === "env") continue;
-    command.setOptionValueWithSource(name, readValue(option, value), "config");
+    const where = `${path}: ${key}`;
+    const read = isBoolean(found.option) ? readBoolean(value, where) !== found.negated : readValue(found.option, value, where);
+    command.setOptionValueWithSource(name, read, "config");
   }
 }
 
-function readValue(option: Option, value: unknown): unknown {
+/** What is set by `--config`, `--version` and `--print-config` themselves is not an option of the file. */
+function isConfigurable(option: Option): boolean {
+  return !["config", "version", "print-config"].includes(option.name());
+}
+
+function readBoolean(value: unknown, where: string): boolean {
+  const text = String(value).toLowerCase();
+  if (["true", "1", "yes", "on"].includes(text)) return true;
+  if (["false", "0", "no", "off"].includes(text)) return false;
+  throw new SkimmerError("bad_request", `${where} is "${text}", which is neither true nor false`);
+}
+
+function readValue(option: Option, value: unknown, where: string): unknown {
   const parse = option.parseArg as ((text: string, previous: unknown) => unknown) | undefined;
-  if (parse === undefined) return typeof value === "number" ? String(value) : value;
-  if (!Array.isArray(value)) return parse(String(value), undefined);
-  return value.reduce((previous: unknown, item) => parse(String(item), previous), undefined);
+  const items: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if ((Array.isArray(value) && parse === undefined) || items.some((item) => item === null || typeof item === "object")) {
+    throw new SkimmerError("bad_request", `${where} must be ${parse === undefined ? "one value" : "one value or a list of values"}`);
+  }
+  if (parse === undefined) return String(value);
+  return items.reduce((previous: unknown, item) => parse(String(item), previous), undefined);
+}
+
+async function readMapping(path: string): Promise<object> {
+  // loaded only where there is a file: it costs start-up time
+  const { parse } = await import("yaml");
+  try {
+    const values: unknown = parse(readFileSync(path, "utf8")) ?? {};
+    if (typeof values === "object" && !Array.isArray(values)) return values as object;
+  } catch (error) {
+    throw new SkimmerError("bad_request", `cannot read the configuration ${path}: ${(error as Error).message.trim()}`, { cause: error });
+  }
+  throw new SkimmerError("bad_request", `${path} must hold a mapping of options`, { hint: "One option a line, such as upload-limit: 20MB." });
 }
 
 function configPath(name: string, given: string | undefined): string | undefined {
   if (given !== undefined) return given;
   const own = join(process.env.XDG_CONFIG_HOME ?? join(homedir(), ".config"), "skimmer", `${name}.yaml`);
   return [own, `/etc/skimmer/${name}.yaml`].find((path) => existsSync(path));
-}
-
-function readConfig(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new SkimmerError("bad_request", `cannot read the configuration ${path}: ${(error as Error).message}`, { cause: error });
-  }
 }
 
 function describe(command: Command): Record<string, { value: unknown; source: string | undefined }> {

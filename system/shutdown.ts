@@ -3,8 +3,10 @@
  * within a time limit; a second signal ends the process at once.
  */
 const LIMIT_MS = 8000;
+/** Ctrl-C reaches the whole process group, and launchers and npm pass it on as well: a repetition this soon is the same signal. */
+const SAME_SIGNAL_MS = 500;
 const CLOSERS: (() => PromiseLike<void> | void)[] = [];
-let ending = false;
+let endingSinceMs: number | undefined;
 
 /** Registers what has to be closed; the last registered is closed first. */
 export function onShutdown(close: () => PromiseLike<void> | void): void {
@@ -13,8 +15,8 @@ export function onShutdown(close: () => PromiseLike<void> | void): void {
 
 /** Ends the process by running all closers. */
 export async function shutdown(exitCode: number): Promise<void> {
-  if (ending) return;
-  ending = true;
+  if (endingSinceMs !== undefined) return;
+  endingSinceMs = performance.now();
   setTimeout(() => process.exit(exitCode === 0 ? 1 : exitCode), LIMIT_MS).unref();
   for (const close of CLOSERS.reverse()) {
     try {
@@ -26,16 +28,20 @@ export async function shutdown(exitCode: number): Promise<void> {
   process.exit(exitCode);
 }
 
-/** Listens to the signals. A child that supervise.ts started also ends when its parent's pipe closes. */
+/**
+ * Listens to the signals. A child that supervise.ts started also ends when its parent's pipe closes, and takes its time
+ * whatever else comes: it gets Ctrl-C from the terminal, then SIGTERM from its parent, who bounds the time.
+ */
 export function handleSignals(): void {
+  const isChild = process.env.SKIMMER_PARENT_PIPE === "1";
   const signals = { SIGTERM: 143, SIGINT: 130, SIGHUP: 129 } as const;
   for (const [signal, code] of Object.entries(signals)) {
     process.on(signal, () => {
-      if (ending) process.exit(code);
-      void shutdown(0);
+      if (endingSinceMs === undefined) void shutdown(0);
+      else if (!isChild && performance.now() - endingSinceMs > SAME_SIGNAL_MS) process.exit(code);
     });
   }
-  if (process.env.SKIMMER_PARENT_PIPE !== "1") return;
+  if (!isChild) return;
   process.stdin.on("end", () => void shutdown(0));
   process.stdin.on("error", () => void shutdown(0));
   process.stdin.resume();

@@ -10,7 +10,7 @@ import { SkimmerError } from "./errors.ts";
 
 const READY_LIMIT_MS = 20_000;
 const STOP_LIMIT_MS = 9000;
-const MOST_LINE_BYTES = 64 * 1024;
+const MOST_LINE_LENGTH = 64 * 1024;
 
 export type CommandName = "dfget" | "dfdaemon" | "supernode" | "seeder";
 
@@ -23,9 +23,9 @@ export interface Child {
   stop(): Promise<void>;
 }
 
-/** Absolute path of a command's launcher, in the checkout and in the installed package alike. */
+/** Absolute path of a command's launcher: one folder up in the checkout, two in the package (dist/). */
 export function launcherOf(name: CommandName): string {
-  const up = import.meta.url.includes("/dist/system/") ? "../../bin/" : "../bin/";
+  const up = import.meta.url.endsWith(".ts") ? "../bin/" : "../../bin/";
   return fileURLToPath(new URL(`${up}${name}.js`, import.meta.url));
 }
 
@@ -35,9 +35,12 @@ export async function startChild(name: CommandName, args: readonly string[]): Pr
     stdio: ["pipe", "pipe", "inherit"],
     env: { ...process.env, SKIMMER_PARENT_PIPE: "1" },
   });
-  const exited = once(child, "exit").then(() => undefined);
+  const exited = once(child, "close").then(
+    () => undefined,
+    () => undefined, // it could not even be started; readReadyLine() tells
+  );
   const stop = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGTERM");
     const kill = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
     await exited;
@@ -53,23 +56,36 @@ export async function startChild(name: CommandName, args: readonly string[]): Pr
 }
 
 async function readReadyLine(child: ChildProcess, exited: Promise<void>, name: string): Promise<Record<string, unknown>> {
-  const failed = (why: string): SkimmerError =>
-    new SkimmerError("internal", `${name} did not start: ${why}`, { hint: "Its log on standard error says more." });
-  const line = new Promise<string>((resolve, reject) => {
-    let text = "";
-    child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
-      text += chunk;
-      if (text.includes("\n")) resolve(text.slice(0, text.indexOf("\n")));
-      else if (text.length > MOST_LINE_BYTES) reject(failed("its first line is too long"));
-    });
-  });
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(failed("no ready line in time")), READY_LIMIT_MS);
-  });
+  const ready = Promise.withResolvers<Record<string, unknown>>();
+  const fail = (why: string): void =>
+    ready.reject(new SkimmerError("internal", `${name} did not start: ${why}`, { hint: "Its log on standard error says more." }));
+  let text = "";
+  const onData = (chunk: string): void => {
+    text += chunk;
+    const end = text.indexOf("\n");
+    if (end < 0 && text.length <= MOST_LINE_LENGTH) return;
+    const fields = end < 0 ? undefined : parseFields(text.slice(0, end));
+    if (fields === undefined) fail("its first line is not JSON");
+    else ready.resolve(fields);
+  };
+  child.stdout?.setEncoding("utf8").on("data", onData);
+  child.on("error", (error) => fail(error.message));
+  void exited.then(() => fail("it ended"));
+  const timer = setTimeout(() => fail("no ready line in time"), READY_LIMIT_MS);
   try {
-    return JSON.parse(await Promise.race([line, late, exited.then(() => Promise.reject(failed("it ended")))])) as Record<string, unknown>;
+    return await ready.promise;
   } finally {
     clearTimeout(timer);
+    // whatever else it prints is read and dropped
+    child.stdout?.off("data", onData).resume();
+  }
+}
+
+function parseFields(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
   }
 }

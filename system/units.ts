@@ -5,7 +5,7 @@
 import { SkimmerError } from "./errors.ts";
 
 const PREFIXES = ["", "k", "m", "g", "t"];
-const AMOUNT = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)(b|bit|bps|)(?:\/s)?$/i;
+const AMOUNT = /^(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?))?(b|bit|bps|)(?:\/s)?$/i;
 
 /** Bytes: `1000`, `64MiB`, `20M`, `20MB`, `160Mbit`. Throws SkimmerError `bad_request`. */
 export function parseBytes(text: string): number {
@@ -15,10 +15,12 @@ export function parseBytes(text: string): number {
       hint: "Write it as 500000, 20M, 20MB, 20MiB or 160Mbit (0 is unlimited for rates).",
     });
   }
-  const [, number, prefix, binary, unit] = match;
+  const [, number, prefix = "", binary = "", unit] = match;
   const factor = (binary === "" ? 1000 : 1024) ** PREFIXES.indexOf(prefix.toLowerCase());
   const bits = unit.toLowerCase() === "bit" || unit.toLowerCase() === "bps";
-  const bytes = Math.round((Number(number) * factor) / (bits ? 8 : 1));
+  const exact = (Number(number) * factor) / (bits ? 8 : 1);
+  // never down to 0, which would mean unlimited
+  const bytes = exact > 0 ? Math.max(1, Math.round(exact)) : 0;
   if (!Number.isSafeInteger(bytes)) throw new SkimmerError("bad_request", `the amount "${text}" is too large`);
   return bytes;
 }
@@ -29,6 +31,8 @@ export function parseRate(text: string): number {
 }
 
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|)$/;
+/** A longer one would overflow Node's timers, which then fire at once. */
+const MOST_MS = 2 ** 31 - 1;
 const UNIT_MS: Record<string, number> = { ms: 1, "": 1000, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Milliseconds: `90` and `90s` are seconds; also `500ms`, `5m`, `1h`, `2d`. Throws SkimmerError `bad_request`. */
@@ -36,7 +40,9 @@ export function parseDuration(text: string): number {
   const match = DURATION.exec(text.trim());
   if (match === null)
     throw new SkimmerError("bad_request", `cannot read the duration "${text}"`, { hint: "Write it as 90, 90s, 500ms, 5m or 1h." });
-  return Number(match[1]) * UNIT_MS[match[2]];
+  const ms = Number(match[1]) * UNIT_MS[match[2]];
+  if (ms > MOST_MS) throw new SkimmerError("bad_request", `the duration "${text}" is too long`, { hint: "At most 24d." });
+  return ms;
 }
 
 /** For people: `1.5 MB`. */

@@ -39,6 +39,7 @@ const NO_EXTENSIONS: ExtendedHandshake = { metadata: 0, pex: 0, live: 0, metadat
 /** Our own peers start with more on order: their links are fast, and their blocks long. */
 const LEAST_DEPTH_OURS = 512 * 1024;
 const LEAST_DEPTH_OTHERS = 128 * 1024;
+const NOTHING = Buffer.alloc(0);
 /** Blocks that we never asked for; more of them and the connection ends. */
 const MOST_UNWANTED_BYTES = 8 * 1024 * 1024;
 
@@ -208,20 +209,22 @@ export class PeerLink implements WireHandler {
   }
 
   #onHave(piece: number): void {
-    this.#sawBitfield = true;
+    if (!this.#sawBitfield) this.#onBitfield(MESSAGE.haveNone, NOTHING);
     if (this.bitfield.add(piece)) this.#events.onHave(this, piece);
   }
 
+  /** Once at the beginning; aria2 also sends one later, in place of many HAVEs. */
   #onBitfield(id: number, payload: Buffer): void {
-    if (this.#sawBitfield) throw new SkimmerError("protocol", "peer sent a second bitfield");
+    const { length } = this.bitfield;
+    const field = id === MESSAGE.bitfield ? Bitfield.fromWire(payload, length) : new Bitfield(length);
+    if (field === undefined) throw new SkimmerError("protocol", "peer sent a bitfield of the wrong length");
+    if (id === MESSAGE.haveAll) field.addAll();
+    const first = !this.#sawBitfield;
     this.#sawBitfield = true;
-    if (id === MESSAGE.haveAll) this.bitfield.addAll();
-    if (id === MESSAGE.bitfield) {
-      const field = Bitfield.fromWire(payload, this.bitfield.length);
-      if (field === undefined) throw new SkimmerError("protocol", "peer sent a bitfield of the wrong length");
-      for (let piece = 0; piece < field.length; piece++) if (field.has(piece)) this.bitfield.add(piece);
+    for (let piece = 0; piece < length; piece++) {
+      if (field.has(piece) && this.bitfield.add(piece) && !first) this.#events.onHave(this, piece);
     }
-    this.#events.onBitfield(this);
+    if (first) this.#events.onBitfield(this);
   }
 
   #onExtended(payload: Buffer): void {

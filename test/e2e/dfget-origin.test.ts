@@ -290,3 +290,16 @@ test("an idle daemon leaves", async (t) => {
   );
   t.is(await daemon.stop(), 0);
 });
+
+test("a home whose path is too long for a socket works all the same", async (t) => {
+  await using at = await place();
+  const { url } = at.origin.add("/file", Buffer.from("content"));
+  const home = join(at.folder, "x".repeat(120));
+  const done = await runCommand({
+    command: "dfget",
+    args: [url, "-o", at.path("out"), "--home", home, "--supernode", NO_SUPERNODE, "--json"],
+  });
+  t.is(lastJson(done).status, "ok");
+  t.is(await readFile(at.path("out"), "utf8"), "content");
+  await stopDaemonOf(home);
+});

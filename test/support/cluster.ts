@@ -22,6 +22,7 @@ export class Cluster implements AsyncDisposable {
   supernode: RunningCommand;
   readonly #stack: AsyncDisposableStack;
   readonly #options: ClusterOptions;
+  readonly #daemons = new Map<string, RunningCommand>();
 
   private constructor(folder: string, supernode: RunningCommand, stack: AsyncDisposableStack, options: ClusterOptions) {
     this.folder = folder;
@@ -50,8 +51,19 @@ export class Cluster implements AsyncDisposable {
 
   async startDaemon(name: string, args: readonly string[] = []): Promise<RunningCommand> {
     const own = this.#options.daemonArgs ?? [];
-    const common = ["--home", this.home(name), "--supernode", this.url, "--peer-listen", "127.0.0.1:0", "--log-level", process.env.LOG ?? "warn"];
-    return this.#stack.use(await startCommand({ command: "dfdaemon", args: [...common, ...own, ...args] }));
+    const common = [
+      "--home",
+      this.home(name),
+      "--supernode",
+      this.url,
+      "--peer-listen",
+      "127.0.0.1:0",
+      "--log-level",
+      process.env.LOG ?? "warn",
+    ];
+    const daemon = this.#stack.use(await startCommand({ command: "dfdaemon", args: [...common, ...own, ...args] }));
+    this.#daemons.set(name, daemon);
+    return daemon;
   }
 
   /** Another process that ends with the cluster. */
@@ -60,9 +72,15 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Starts the supernode again with the same data and address. */
-  async restartSupernode(): Promise<void> {
+  async restartSupernode(args: readonly string[] = []): Promise<void> {
+    const { host } = new URL(this.url);
     await this.supernode.stop();
-    this.supernode = await startSupernode(this.folder, this.#options, new URL(this.url).host);
+    const supernodeArgs = [...(this.#options.supernodeArgs ?? []), ...args];
+    this.supernode = await startSupernode(this.folder, { ...this.#options, supernodeArgs }, host);
+  }
+
+  async stopDaemon(name: string): Promise<void> {
+    await this.#daemons.get(name)?.stop();
   }
 
   /** Runs dfget through the daemon of that home. */
@@ -89,7 +107,16 @@ export class Cluster implements AsyncDisposable {
 }
 
 function startSupernode(folder: string, options: ClusterOptions, listen: string): Promise<RunningCommand> {
-  const args = ["--listen", listen, "--seeder-listen", "127.0.0.1:0", "--data", join(folder, "supernode"), "--log-level", process.env.LOG ?? "warn"];
+  const args = [
+    "--listen",
+    listen,
+    "--seeder-listen",
+    "127.0.0.1:0",
+    "--data",
+    join(folder, "supernode"),
+    "--log-level",
+    process.env.LOG ?? "warn",
+  ];
   return startCommand({ command: "supernode", args: [...args, ...(options.supernodeArgs ?? [])] });
 }
 
