@@ -45,7 +45,13 @@ const CONFIG: OptionSpec = {
   flags: "--config <FILE>",
   help: "YAML file with options; absent: ~/.config/skimmer/NAME.yaml, or else /etc/skimmer/NAME.yaml, where one exists",
 };
-const PRINT: OptionSpec = { flags: "--print-config", help: "print the effective options as JSON, with the source of each, and exit" };
+const PRINT: OptionSpec = {
+  flags: "--print-config",
+  help: "print the effective options with their sources, as a configuration file, and exit",
+};
+
+/** The words that a parsed option was given. */
+const GIVEN = new WeakMap<Option, string | readonly string[]>();
 
 /** Parses the command line. Undefined: help, version or configuration was printed and there is nothing to do. */
 export async function parseCommand(spec: CommandSpec, argv: readonly string[]): Promise<ParsedCommand | undefined> {
@@ -60,7 +66,7 @@ export async function parseCommand(spec: CommandSpec, argv: readonly string[]): 
     throw new SkimmerError("bad_request", error.message.replace(/^error: /, ""), { hint: `See ${spec.name} --help.` });
   }
   if (command.opts().printConfig === true) {
-    process.stdout.write(`${JSON.stringify(describe(command), undefined, 2)}\n`);
+    process.stdout.write(describe(command));
     return undefined;
   }
   return { args: command.args, options: command.opts(), sourceOf: (name) => command.getOptionValueSource(name) };
@@ -83,7 +89,7 @@ export function buildCommand(spec: CommandSpec): Command {
 function buildOption(spec: OptionSpec): Option {
   const option = new Option(spec.flags, spec.help);
   if (spec.default !== undefined) option.default(spec.default, spec.defaultText);
-  if (spec.parse !== undefined) option.argParser(namingParser(`--${option.name()}`, spec.parse));
+  if (spec.parse !== undefined) option.argParser(recordingParser(option, spec.parse));
   if (spec.hidden === true) option.hideHelp();
   if (spec === PRINT || spec === CONFIG) return option;
   if (isBoolean(option)) option.description += ` (env: ${variableOf(option.name())})`;
@@ -91,11 +97,15 @@ function buildOption(spec: OptionSpec): Option {
   return option;
 }
 
-/** The parser, with the option's name in front of what it complains of. */
-function namingParser(name: string, parse: NonNullable<OptionSpec["parse"]>): NonNullable<OptionSpec["parse"]> {
+/** The parser, with the option's name in front of what it complains of; what was given is kept for `--print-config`. */
+function recordingParser(option: Option, parse: NonNullable<OptionSpec["parse"]>): NonNullable<OptionSpec["parse"]> {
+  const name = `--${option.name()}`;
   return (text, previous) => {
     try {
-      return parse(text, previous);
+      const value = parse(text, previous);
+      const given = GIVEN.get(option) ?? [];
+      GIVEN.set(option, Array.isArray(value) ? [...given, text] : text);
+      return value;
     } catch (error) {
       if (!(error instanceof SkimmerError)) throw error;
       const message = error.message.includes(name) ? error.message : `${name}: ${error.message}`;
@@ -183,7 +193,9 @@ async function readMapping(path: string): Promise<object> {
   } catch (error) {
     throw new SkimmerError("bad_request", `cannot read the configuration ${path}: ${(error as Error).message.trim()}`, { cause: error });
   }
-  throw new SkimmerError("bad_request", `${path} must hold a mapping of options`, { hint: "One option a line, such as upload-limit: 20MB." });
+  throw new SkimmerError("bad_request", `${path} must hold a mapping of options`, {
+    hint: "One option a line, such as upload-limit: 20MB.",
+  });
 }
 
 function configPath(name: string, given: string | undefined): string | undefined {
@@ -192,10 +204,16 @@ function configPath(name: string, given: string | undefined): string | undefined
   return [own, `/etc/skimmer/${name}.yaml`].find((path) => existsSync(path));
 }
 
-function describe(command: Command): Record<string, { value: unknown; source: string | undefined }> {
-  const entries = command.options.map((option) => {
-    const name = option.attributeName();
-    return [option.name(), { value: command.getOptionValue(name), source: command.getOptionValueSource(name) }] as const;
+/** The options as a configuration file: what was set as lines, what was not as comments. */
+function describe(command: Command): string {
+  const lines = command.options.filter(isConfigurable).map((option) => {
+    const source = command.getOptionValueSource(option.attributeName());
+    const value: unknown = command.getOptionValue(option.attributeName());
+    const name = namesOf(option).at(-1)?.name;
+    if (value === undefined) return `# ${name}: (not set)`;
+    if (source === "default") return `# ${name}: ${option.defaultValueDescription ?? JSON.stringify(value)} (default)`;
+    // JSON is YAML; the words as they were given, since parsed values have other units
+    return `${name}: ${JSON.stringify(GIVEN.get(option) ?? value)} # ${source}`;
   });
-  return Object.fromEntries(entries.filter(([name]) => name !== "version" && name !== "print-config"));
+  return `${lines.join("\n")}\n`;
 }
