@@ -71,7 +71,7 @@ class PeerEngine implements Engine, ConnectionOwner {
     this.peerId = options.peerId;
     this.#clock = options.clock ?? realClock;
     this.#random = options.random ?? Math.random;
-    this.#buffers = new PieceBuffers(options.bufferBytes ?? BUFFER_BYTES);
+    this.#buffers = new PieceBuffers(options.bufferBytes ?? BUFFER_BYTES, (slotId) => this.#workers.forget(slotId));
     this.#uploadLimiter = new Limiter(this.#clock, options.uploadBytesPerSecond);
     this.#downloadLimiter = new Limiter(this.#clock, options.downloadBytesPerSecond);
     this.#server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#onSocket(socket));

@@ -6,12 +6,25 @@ import { hash } from "node:crypto";
 import { writeSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
 import { pieceRoot } from "../../torrents/merkle.ts";
-import type { HashJob, HashResult } from "./hash-workers.ts";
+import type { ForgetSlot, HashJob, HashResult } from "./hash-workers.ts";
 
-parentPort?.on("message", (job: HashJob) => parentPort?.postMessage(run(job)));
+/** Memory of the pool's slots, as far as we have seen them. */
+const slots = new Map<number, Buffer>();
+
+parentPort?.on("message", (message: HashJob | ForgetSlot) => {
+  if ("forget" in message) slots.delete(message.forget);
+  else parentPort?.postMessage(run(message));
+});
+
+function slotOf(job: HashJob): Buffer {
+  if (job.memory !== undefined) slots.set(job.slotId, Buffer.from(job.memory));
+  const slot = slots.get(job.slotId);
+  if (slot === undefined) throw new Error(`unknown slot ${job.slotId}`);
+  return slot;
+}
 
 function run(job: HashJob): HashResult {
-  const piece = Buffer.from(job.memory, 0, job.lengthBytes);
+  const piece = slotOf(job).subarray(0, job.lengthBytes);
   const root = job.leafCount === 0 ? undefined : pieceRoot(piece, job.leafCount);
   const sha1 = job.sha1 ? hash("sha1", piece, "buffer") : undefined;
   const good =

@@ -163,7 +163,7 @@ async function isGood(state: SwarmState, index: number): Promise<boolean> {
   try {
     await data.read(slot.bytes.subarray(0, lengthBytes), index * geometry.pieceLengthBytes);
     const leafCount = expected.root === undefined ? 0 : truth.leafCount;
-    const job = { memory: slot.memory, lengthBytes, leafCount, sha1: expected.sha1 !== undefined, fd: -1, offset: 0 };
+    const job = { slotId: slot.id, memory: slot.memory, lengthBytes, leafCount, sha1: expected.sha1 !== undefined, fd: -1, offset: 0 };
     return (await workers.run({ ...job, expectedRoot: expected.root, expectedSha1: expected.sha1 })).good;
   } finally {
     buffers.release(slot);

@@ -8,6 +8,7 @@
 
 /** One buffer of the pool. */
 export interface Slot {
+  readonly id: number;
   readonly memory: SharedArrayBuffer;
   readonly bytes: Buffer;
   references: number;
@@ -27,14 +28,18 @@ const LEAST_SLOTS = 4;
 /** The pool of one engine. */
 export class PieceBuffers {
   readonly #budgetBytes: number;
+  readonly #onFree: (slotId: number) => void;
+  #nextId = 1;
   #usedBytes = 0;
   readonly #free = new Map<number, Slot[]>();
   /** Insertion order is use order: the first is the least recently used. */
   readonly #cache = new Map<string, Slot>();
   readonly #waiters: Waiter[] = [];
 
-  constructor(budgetBytes: number) {
+  /** `onFree` hears of slots whose memory is given back. */
+  constructor(budgetBytes: number, onFree: (slotId: number) => void = () => undefined) {
     this.#budgetBytes = budgetBytes;
+    this.#onFree = onFree;
   }
 
   get usedBytes(): number {
@@ -124,14 +129,15 @@ export class PieceBuffers {
     }
     this.#usedBytes += slotBytes;
     const memory = new SharedArrayBuffer(slotBytes);
-    return { memory, bytes: Buffer.from(memory), references: 0, key: undefined };
+    return { id: this.#nextId++, memory, bytes: Buffer.from(memory), references: 0, key: undefined };
   }
 
   /** Gives up a free slot of another length, or the coldest cache entry: reused at once where the length fits. */
   #evictOne(slotBytes: number): Slot | "freed" | undefined {
     for (const [length, slots] of this.#free) {
-      if (length === slotBytes || slots.pop() === undefined) continue;
-      this.#usedBytes -= length;
+      const slot = length === slotBytes ? undefined : slots.pop();
+      if (slot === undefined) continue;
+      this.#drop(slot);
       return "freed";
     }
     for (const [key, slot] of this.#cache) {
@@ -139,10 +145,15 @@ export class PieceBuffers {
       this.#cache.delete(key);
       slot.key = undefined;
       if (slot.bytes.length === slotBytes) return slot;
-      this.#usedBytes -= slot.bytes.length;
+      this.#drop(slot);
       return "freed";
     }
     return undefined;
+  }
+
+  #drop(slot: Slot): void {
+    this.#usedBytes -= slot.bytes.length;
+    this.#onFree(slot.id);
   }
 
   #recycle(slot: Slot): void {

@@ -57,6 +57,7 @@ export class PieceStore {
     const { truth, data, geometry, workers } = this.#state;
     const expected = mode === "sign" ? undefined : truth.expectation(index);
     const result = await workers.run({
+      slotId: slot.id,
       memory: slot.memory,
       lengthBytes: truth.lengthAt(index),
       leafCount: expected?.sha1 === undefined ? truth.leafCount : 0,
