@@ -1,0 +1,200 @@
+/** The engine as a whole: peers in one process, real sockets on loopback, a torrent that is still growing. */
+import { once } from "node:events";
+import { truncate } from "node:fs/promises";
+import net from "node:net";
+import { join } from "node:path";
+import test from "ava";
+import { encodeHandshake, HANDSHAKE_BYTES } from "../../../peer/engine/wire/handshake.ts";
+import { encodeBlockHeader, encodeFlag, encodeIndex, MESSAGE } from "../../../peer/engine/wire/messages.ts";
+import { infoHashV1 } from "../../../torrents/final-torrents.ts";
+import type { PeerId } from "../../../torrents/ids.ts";
+import { addTorrent, completed, contentOf, feed, liveFile, PIECE_BYTES, startEngine } from "../../support/engines.ts";
+import { temporaryFolder } from "../../support/folders.ts";
+import { seededBytes } from "../../support/scripted-origin.ts";
+
+const LENGTH = 8 * PIECE_BYTES + 1234;
+
+test("a peer gets pieces while the seeder still fetches, then the final torrents", async (t) => {
+  await using folder = await temporaryFolder();
+  await using seeder = await startEngine("seeder");
+  await using peer = await startEngine("peer");
+  const file = liveFile(seededBytes(1, LENGTH));
+  const source = await addTorrent(seeder, file, folder.path, true);
+  const target = await addTorrent(peer, file, folder.path);
+  target.download(true);
+  target.addPeers([seeder.address]);
+  await feed(source, file.content, 2);
+  await once(target, "piece", { signal: AbortSignal.timeout(10_000) });
+  t.false(source.complete);
+  const final = once(target, "final", { signal: AbortSignal.timeout(20_000) });
+  await feed(source, file.content);
+  await completed(target);
+  await final;
+  t.deepEqual(await contentOf(target), file.content);
+  t.is(target.infoHashes.v1, source.infoHashes.v1);
+  t.is(target.infoHashes.v1, infoHashV1(target.infoV1 as Buffer));
+  t.deepEqual(target.stats.from, { origin: 0, seeder: LENGTH, peers: 0, cache: 0 });
+});
+
+test("an empty and a one-byte file are torrents too", async (t) => {
+  for (const length of [0, 1]) {
+    await using folder = await temporaryFolder();
+    await using seeder = await startEngine("seeder");
+    await using peer = await startEngine("peer");
+    const file = liveFile(seededBytes(2, length));
+    const source = await addTorrent(seeder, file, folder.path, true);
+    const target = await addTorrent(peer, file, folder.path);
+    await feed(source, file.content);
+    target.download(true);
+    target.addPeers([seeder.address]);
+    await completed(target);
+    t.true(target.complete);
+    t.deepEqual(await contentOf(target), file.content);
+  }
+});
+
+test("what the journal names is there after a restart; a cut data file is not trusted", async (t) => {
+  await using folder = await temporaryFolder();
+  const file = liveFile(seededBytes(3, LENGTH));
+  let directory = "";
+  {
+    await using first = await startEngine("seeder");
+    const torrent = await addTorrent(first, file, folder.path, true);
+    directory = join(folder.path, first.peerId);
+    await feed(torrent, file.content, 3);
+    while (torrent.stats.piecesHave < 3) await once(torrent, "piece");
+  }
+  const spec = { directory, name: "file.bin", geometry: file.geometry, liveInfo: file.liveInfo, signer: file.key };
+  {
+    await using second = await startEngine("seeder");
+    const torrent = await second.add(spec);
+    t.is(torrent.stats.piecesHave, 3);
+    t.deepEqual(torrent.stats.from, { origin: 0, seeder: 0, peers: 0, cache: 3 * PIECE_BYTES });
+    t.deepEqual(await torrent.read(2), file.content.subarray(2 * PIECE_BYTES, 3 * PIECE_BYTES));
+  }
+  await truncate(join(directory, "data"), PIECE_BYTES);
+  await using third = await startEngine("seeder");
+  t.is((await third.add(spec)).stats.piecesHave, 0);
+});
+
+test("bytes from the origin without a record stay to ourselves until the record comes", async (t) => {
+  await using folder = await temporaryFolder();
+  await using seeder = await startEngine("seeder");
+  await using peer = await startEngine("peer");
+  const file = liveFile(seededBytes(4, LENGTH));
+  const target = await addTorrent(peer, file, folder.path);
+  const wrong = Buffer.from(file.content);
+  wrong[PIECE_BYTES + 5] ^= 1;
+  t.deepEqual(await feed(target, wrong, 2), ["unverified", "unverified"]);
+  t.is(target.stats.piecesHave, 2);
+  const source = await addTorrent(seeder, file, folder.path, true);
+  await feed(source, file.content);
+  target.download(true);
+  target.addPeers([seeder.address]);
+  await completed(target);
+  t.deepEqual(await contentOf(target), file.content);
+});
+
+test("a peer that sends wrong bytes is banned, and the download is right all the same", async (t) => {
+  await using folder = await temporaryFolder();
+  await using seeder = await startEngine("seeder", { upload: 2_000_000 });
+  await using peer = await startEngine("peer");
+  const file = liveFile(seededBytes(5, LENGTH));
+  const source = await addTorrent(seeder, file, folder.path, true);
+  const target = await addTorrent(peer, file, folder.path);
+  await using liar = await startLiar(file.geometry.pieceCount);
+  const banned = once(target, "banned", { signal: AbortSignal.timeout(20_000) });
+  target.download(true);
+  target.addPeers([liar.address, seeder.address]);
+  await feed(source, file.content);
+  const [who] = (await banned) as [{ port: number }];
+  t.is(who.port, liar.address.port);
+  await completed(target);
+  t.deepEqual(await contentOf(target), file.content);
+});
+
+/** Claims to have everything and answers each request with zeros. */
+async function startLiar(pieceCount: number): Promise<AsyncDisposable & { address: { host: string; port: number } }> {
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((socket) => {
+    sockets.add(socket);
+    let seen = Buffer.alloc(0);
+    let greeted = false;
+    socket.on("error", () => undefined);
+    socket.on("data", (chunk: Buffer) => {
+      seen = Buffer.concat([seen, chunk]);
+      if (!greeted && seen.length >= HANDSHAKE_BYTES) {
+        greeted = true;
+        const infoHash = seen.toString("hex", 28, 48) as never;
+        socket.write(encodeHandshake({ infoHash, peerId: "2d4c49303030302d".padEnd(40, "7") as PeerId }));
+        for (let index = 0; index < pieceCount; index++) socket.write(encodeIndex(MESSAGE.have, index));
+        socket.write(encodeFlag(MESSAGE.unchoke));
+        seen = seen.subarray(HANDSHAKE_BYTES);
+      }
+      while (greeted && seen.length >= 4 && seen.length >= 4 + seen.readUInt32BE(0)) {
+        const message = seen.subarray(4, 4 + seen.readUInt32BE(0));
+        seen = seen.subarray(4 + message.length);
+        if (message[0] !== MESSAGE.request) continue;
+        const range = { index: message.readUInt32BE(1), begin: message.readUInt32BE(5), length: message.readUInt32BE(9) };
+        socket.write(Buffer.concat([encodeBlockHeader(range), Buffer.alloc(range.length)]));
+      }
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    address: { host: "127.0.0.1", port: (server.address() as net.AddressInfo).port },
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+test("limits hold: a download of 2 MiB at 1 MiB/s takes about two seconds", async (t) => {
+  await using folder = await temporaryFolder();
+  await using seeder = await startEngine("seeder");
+  await using peer = await startEngine("peer", { download: 1024 * 1024 });
+  const file = liveFile(seededBytes(6, 2 * 1024 * 1024));
+  const source = await addTorrent(seeder, file, folder.path, true);
+  await feed(source, file.content);
+  const target = await addTorrent(peer, file, folder.path);
+  const startedMs = performance.now();
+  target.download(true);
+  target.addPeers([seeder.address]);
+  await completed(target);
+  // the last requests leave up to one block and 0.2 s of burst early
+  t.true(performance.now() - startedMs > 1500, `took ${performance.now() - startedMs} ms`);
+});
+
+test("hostile bytes end that connection and nothing else", async (t) => {
+  await using folder = await temporaryFolder();
+  await using seeder = await startEngine("seeder");
+  await using peer = await startEngine("peer");
+  const file = liveFile(seededBytes(7, LENGTH));
+  const source = await addTorrent(seeder, file, folder.path, true);
+  await feed(source, file.content);
+  const hello = encodeHandshake({ infoHash: source.infoHash, peerId: "ab".repeat(20) as PeerId });
+  const attacks = [
+    Buffer.from("GET / HTTP/1.1\r\n\r\n".padEnd(80)),
+    encodeHandshake({ infoHash: "00".repeat(20) as never, peerId: "ab".repeat(20) as PeerId }),
+    Buffer.concat([hello, Buffer.from([0xff, 0xff, 0xff, 0xff, 20])]),
+    Buffer.concat([hello, encodeBlockHeader({ index: 0, begin: 0, length: 2 ** 30 })]),
+    Buffer.concat([hello, encodeIndex(MESSAGE.have, 99999)]),
+    Buffer.concat([hello, Buffer.from([0, 0, 0, 3, MESSAGE.bitfield, 1, 2])]),
+    Buffer.concat([hello, Buffer.from([0, 0, 0, 8, MESSAGE.extended, 0, ...Buffer.from("llllll")])]),
+  ];
+  for (const [at, bytes] of attacks.entries()) {
+    const socket = net.connect(seeder.address.port, "127.0.0.1");
+    socket.on("error", () => undefined);
+    socket.resume();
+    socket.write(bytes);
+    await once(socket, "close", { signal: AbortSignal.timeout(5000) }).catch(() => t.fail(`attack ${at} was not cut off`));
+  }
+  const target = await addTorrent(peer, file, folder.path);
+  target.download(true);
+  target.addPeers([seeder.address]);
+  await completed(target);
+  t.deepEqual(await contentOf(target), file.content);
+});
