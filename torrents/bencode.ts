@@ -86,9 +86,7 @@ export function decodePrefix(bytes: Uint8Array, limits: BencodeLimits = {}): { v
 
 /** Decodes one value that must be a dictionary. */
 export function decodeDict(bytes: Uint8Array, limits: BencodeLimits = {}): BencodeDict {
-  const value = decode(bytes, limits);
-  if (!(value instanceof Map)) throw new SkimmerError("protocol", "bencoded data is not a dictionary");
-  return value;
+  return checkedDict(decode(bytes, limits));
 }
 
 class Reader {
@@ -118,8 +116,10 @@ class Reader {
     const end = this.#find(0x65, MAX_INTEGER_DIGITS + 1);
     const text = this.#input.toString("latin1", this.at, end);
     if (!/^(0|-?[1-9][0-9]*)$/.test(text)) throw broken("bad integer", this.at);
+    const value = Number(text);
+    if (!Number.isSafeInteger(value)) throw broken("integer out of range", this.at);
     this.at = end + 1;
-    return Number(text);
+    return value;
   }
 
   #bytes(): Buffer {
@@ -163,14 +163,24 @@ function broken(what: string, at: number): SkimmerError {
   return new SkimmerError("protocol", `bencoded data is broken at byte ${at}: ${what}`);
 }
 
+function checkedDict(value: BencodeValue): BencodeDict {
+  if (value instanceof Map) return value;
+  throw new SkimmerError("protocol", "bencoded data is not a dictionary");
+}
+
+/** Callers cast what a stranger sent: a value that is no dictionary is the stranger's fault, not a crash of ours. */
+function valueAt(dict: BencodeDict, key: string): BencodeValue | undefined {
+  return checkedDict(dict).get(key);
+}
+
 /** The integer under the key, or undefined where it is absent or something else. */
 export function dictInt(dict: BencodeDict, key: string): number | undefined {
-  const value = dict.get(key);
+  const value = valueAt(dict, key);
   return typeof value === "number" ? value : undefined;
 }
 
 export function dictBytes(dict: BencodeDict, key: string): Buffer | undefined {
-  const value = dict.get(key);
+  const value = valueAt(dict, key);
   return Buffer.isBuffer(value) ? value : undefined;
 }
 
@@ -179,11 +189,11 @@ export function dictString(dict: BencodeDict, key: string): string | undefined {
 }
 
 export function dictDict(dict: BencodeDict, key: string): BencodeDict | undefined {
-  const value = dict.get(key);
+  const value = valueAt(dict, key);
   return value instanceof Map ? value : undefined;
 }
 
 export function dictList(dict: BencodeDict, key: string): BencodeValue[] | undefined {
-  const value = dict.get(key);
+  const value = valueAt(dict, key);
   return Array.isArray(value) ? value : undefined;
 }

@@ -2,6 +2,7 @@
  * The seeder cluster's Ed25519 key in its several forms. Decides; files are the caller's.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { SkimmerError } from "../system/errors.ts";
 
 /** DER in front of a raw Ed25519 public key (RFC 8410). */
 const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
@@ -27,6 +28,9 @@ export function encodePrivateKey(key: KeyObject): string {
   return key.export({ type: "pkcs8", format: "pem" }) as string;
 }
 
+/** Throws where the text is no PEM of an Ed25519 private key. */
 export function parsePrivateKey(pem: string): KeyObject {
-  return createPrivateKey(pem);
+  const key = createPrivateKey(pem);
+  if (key.asymmetricKeyType === "ed25519") return key;
+  throw new SkimmerError("bad_request", `a cluster key has to be Ed25519, this one is ${key.asymmetricKeyType}`);
 }

@@ -56,8 +56,8 @@ export function parseInfoV1(info: Uint8Array): { name: string; geometry: Geometr
 export function parseInfoV2(info: Uint8Array): { name: string; geometry: Geometry; piecesRoot: Buffer | undefined } {
   const dict = decodeDict(info);
   const tree = dictDict(dict, "file tree");
-  const [key] = tree?.keys() ?? [];
-  const entry = key === undefined ? undefined : dictDict(tree as NonNullable<typeof tree>, key);
+  // one file: its entry in the tree has the torrent's name (BEP 52)
+  const entry = tree && dictDict(tree, dictBytes(dict, "name")?.toString("latin1") ?? "");
   const file = entry && dictDict(entry, "");
   if (dictInt(dict, "meta version") !== 2 || file === undefined || tree?.size !== 1) {
     throw new SkimmerError("protocol", "v2 info dict is not that of a single file");

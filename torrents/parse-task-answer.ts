@@ -1,14 +1,17 @@
 /**
  * Checks what a supernode answered to a task request: a lying or confused one must not harm a daemon. Decides.
  */
-import { infoHashV1, infoHashV2 } from "./final-torrents.ts";
+import { publicKeyFrom } from "./cluster-key.ts";
+import { infoHashV1, infoHashV2, parseInfoV1, parseInfoV2, verifyFinal } from "./final-torrents.ts";
 import { type InfoHash, parseInfoHash, parseTaskId } from "./ids.ts";
-import { liveInfoHash, parseLiveInfo } from "./live-info.ts";
+import { type LiveInfo, liveInfoHash, parseLiveInfo } from "./live-info.ts";
 import { fieldReader } from "./parse-fields.ts";
 import { type FinalTorrents, INLINE_BYTES, type PeerAddress, type TaskAnswer, type TaskState, type Validators } from "./task-api.ts";
 
 const MOST_BASE64 = 64 * 1024 * 1024;
 const MOST_PEERS = 200;
+/** Names and addresses, IPv6 with zone too. */
+const HOST = /^[0-9A-Za-z.:%_-]+$/;
 const read = fieldReader("protocol", "supernode's answer");
 
 /** Throws SkimmerError `protocol`. */
@@ -19,7 +22,7 @@ export function parseTaskAnswer(body: unknown): TaskAnswer {
   const live = parseLiveInfo(liveBytes);
   const infoHash = liveInfoHash(liveBytes);
   if (fields.infoHash !== infoHash) read.fail("infoHash", "that of liveInfo");
-  const final = fields.final === undefined ? undefined : parseFinalTorrents(fields.final);
+  const final = fields.final === undefined ? undefined : checkFinal(parseFinalTorrents(fields.final), live, infoHash);
   return {
     id: parseTaskId(read.text(fields.id, "id", 64)) ?? read.fail("id", "a task id"),
     state: parseState(fields.state),
@@ -37,6 +40,17 @@ export function parseTaskAnswer(body: unknown): TaskAnswer {
     validators: parseValidators(fields.validators),
     unvalidated: read.flag(fields.unvalidated),
   };
+}
+
+/** Unchecked, they would be passed on, and the peers would ban us for them. The piece layer is the engine's to check. */
+function checkFinal(final: FinalTorrents, live: LiveInfo, infoHash: InfoHash): FinalTorrents {
+  const [infoV1, infoV2, signature] = [final.infoV1, final.infoV2, final.signature].map((text) => Buffer.from(text, "base64"));
+  for (const { geometry } of [parseInfoV1(infoV1), parseInfoV2(infoV2)]) {
+    const same = geometry.lengthBytes === live.lengthBytes && geometry.pieceLengthBytes === live.pieceLengthBytes;
+    if (!same) read.fail("final", "of the length and piece length in liveInfo");
+  }
+  const signed = verifyFinal({ infoHash, infoV1, infoV2, signature, publicKey: publicKeyFrom(live.key) });
+  return signed ? final : read.fail("final.signature", "made with the key in liveInfo");
 }
 
 export function parseState(value: unknown): TaskState {
@@ -66,5 +80,6 @@ export function parseOptionalInfoHash(value: unknown, field: string): InfoHash |
 function parsePeerAddress(value: unknown): PeerAddress {
   const peer = read.object(value, "peer");
   const host = read.text(peer.host, "peer.host", 255);
+  if (!HOST.test(host)) read.fail("peer.host", "a host name or address");
   return { host, port: read.integer(peer.port, "peer.port", { least: 1, most: 65535 }), seeder: read.flag(peer.seeder) };
 }
