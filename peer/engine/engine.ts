@@ -9,6 +9,7 @@ import type { Logger } from "../../system/logger.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
 import type { KnownPeer } from "./address-book.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
+import { fetchInfo } from "./fetch-info.ts";
 import { HashWorkers } from "./hash-workers.ts";
 import { Limiter } from "./limiter.ts";
 import { type OpenedTorrent, openTorrent } from "./open-torrent.ts";
@@ -134,6 +135,10 @@ class PeerEngine implements Engine, ConnectionOwner {
     this.#opened.set(torrent, opened);
     this.#route(torrent);
     return torrent;
+  }
+
+  fetchInfo(infoHash: InfoHash, peers: readonly { host: string; port: number }[], options: { signal: AbortSignal }): Promise<Buffer> {
+    return fetchInfo({ infoHash, peers, peerId: this.peerId, nowMs: this.#clock.nowMs, signal: options.signal });
   }
 
   async remove(torrent: Torrent): Promise<void> {

@@ -135,6 +135,8 @@ export interface Engine extends AsyncDisposable {
   /** Opens or resumes. Rejects with SkimmerError `disk_full` before anything is written where there is no room. */
   add(spec: TorrentSpec): Promise<Torrent>;
   find(infoHash: InfoHash): Torrent | undefined;
+  /** The info dict behind a v1, v2 or live info hash, from peers (BEP 9). Rejects with `no_progress` where none has it. */
+  fetchInfo(infoHash: InfoHash, peers: readonly { host: string; port: number }[], options: { signal: AbortSignal }): Promise<Buffer>;
   /** Ends its connections and closes its files; they stay on disk. */
   remove(torrent: Torrent): Promise<void>;
   setLimits(limits: { uploadBytesPerSecond?: number; downloadBytesPerSecond?: number }): void;

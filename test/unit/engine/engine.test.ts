@@ -1,13 +1,18 @@
 /** The engine as a whole: peers in one process, real sockets on loopback, a torrent that is still growing. */
+
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { truncate } from "node:fs/promises";
+import { mkdir, readdir, truncate, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { join } from "node:path";
 import test from "ava";
 import { encodeHandshake, HANDSHAKE_BYTES } from "../../../peer/engine/wire/handshake.ts";
 import { encodeBlockHeader, encodeFlag, encodeIndex, MESSAGE } from "../../../peer/engine/wire/messages.ts";
+import type { SkimmerError } from "../../../system/errors.ts";
 import { infoHashV1 } from "../../../torrents/final-torrents.ts";
-import type { PeerId } from "../../../torrents/ids.ts";
+import { geometryOf } from "../../../torrents/geometry.ts";
+import type { InfoHash, PeerId } from "../../../torrents/ids.ts";
+import { encodeLiveInfo } from "../../../torrents/live-info.ts";
 import { addTorrent, completed, contentOf, feed, liveFile, PIECE_BYTES, startEngine } from "../../support/engines.ts";
 import { temporaryFolder } from "../../support/folders.ts";
 import { seededBytes } from "../../support/scripted-origin.ts";
@@ -151,6 +156,61 @@ async function startLiar(pieceCount: number): Promise<AsyncDisposable & { addres
     },
   };
 }
+
+test("fetchInfo() gets the info dict behind each hash from a peer that has it", async (t) => {
+  await using folder = await temporaryFolder();
+  await using seeder = await startEngine("seeder");
+  await using peer = await startEngine("peer");
+  const file = liveFile(seededBytes(8, LENGTH));
+  const source = await addTorrent(seeder, file, folder.path, true);
+  const final = once(source, "final");
+  await feed(source, file.content);
+  await final;
+  const signal = AbortSignal.timeout(10_000);
+  const nobody = { host: "127.0.0.1", port: 1 };
+  for (const [infoHash, info] of [
+    [source.infoHashes.v1, source.infoV1],
+    [source.infoHashes.v2, source.infoV2],
+    [source.infoHashes.live, source.liveInfo],
+  ] as const) {
+    t.deepEqual(await peer.fetchInfo(infoHash as InfoHash, [nobody, seeder.address], { signal }), info);
+  }
+  await t.throwsAsync(peer.fetchInfo("00".repeat(20) as InfoHash, [seeder.address], { signal }), { message: /no peer gave/ });
+});
+
+test("a torrent that the disk has no room for is refused before anything is written", async (t) => {
+  await using folder = await temporaryFolder();
+  await using peer = await startEngine("peer");
+  const geometry = geometryOf({ lengthBytes: 4e12, pieceLengthBytes: 16 * 1024 * 1024 });
+  const liveInfo = encodeLiveInfo({ ...geometry, name: "huge", key: Buffer.alloc(32), task: Buffer.alloc(32) });
+  const directory = join(folder.path, "huge");
+  const error = await t.throwsAsync(peer.add({ directory, name: "huge", geometry, liveInfo }));
+  t.is((error as SkimmerError).code, "disk_full");
+  t.deepEqual(await readdir(directory).catch(() => []), []);
+});
+
+const rootTest = process.getuid?.() === 0 && process.platform === "linux" ? test : test.skip;
+
+rootTest("a disk that fills up in the middle stops that torrent with a clear error", async (t) => {
+  await using folder = await temporaryFolder();
+  const disk = join(folder.path, "disk");
+  await mkdir(disk);
+  if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=24m", "tmpfs", disk]).status !== 0)
+    return t.pass("this machine does not let us mount");
+  try {
+    await using seeder = await startEngine("seeder");
+    const file = liveFile(seededBytes(9, LENGTH));
+    const torrent = await addTorrent(seeder, file, disk, true);
+    await feed(torrent, file.content, 2);
+    const failed = once(torrent, "failed");
+    await writeFile(join(disk, "filler"), Buffer.alloc(32 * 1024 * 1024)).catch(() => undefined);
+    const error = await t.throwsAsync(feed(torrent, file.content));
+    t.is((error as SkimmerError).code, "disk_full");
+    await failed;
+  } finally {
+    spawnSync("umount", ["-l", disk]);
+  }
+});
 
 test("limits hold: a download of 2 MiB at 1 MiB/s takes about two seconds", async (t) => {
   await using folder = await temporaryFolder();
