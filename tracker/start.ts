@@ -22,7 +22,8 @@ export async function main(args: readonly string[]): Promise<void> {
     const supernode = await startChild("supernode", []);
     onShutdown(() => supernode.stop());
     process.stdout.write(`${JSON.stringify(supernode.ready)}\n`);
-    const daemon = await startChild("dfdaemon", ["--supernode", String(supernode.ready.http)]);
+    // dfget may have started one that knows no supernode
+    const daemon = await startChild("dfdaemon", ["--take-over", "--supernode", String(supernode.ready.http)]);
     onShutdown(() => daemon.stop());
     process.stdout.write(`${JSON.stringify(daemon.ready)}\n`);
     await Promise.race([supernode.exited, daemon.exited]);

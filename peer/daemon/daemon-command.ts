@@ -41,6 +41,7 @@ export const DAEMON_COMMAND: CommandSpec = {
       defaultText: "0 (never)",
       parse: parseDuration,
     },
+    { flags: "--take-over", help: "have a daemon that runs for this home stop, and take its place; absent: fail where one runs" },
     { flags: "--log-level <LEVEL>", help: `${LOG_LEVELS.join(", ")}`, default: "info", parse: parseLogLevel },
   ],
 };
@@ -53,6 +54,7 @@ export interface DaemonSettings {
   readonly uploadBytesPerSecond: number;
   readonly downloadBytesPerSecond: number;
   readonly idleExitMs: number;
+  readonly takeOver: boolean;
   readonly logLevel: string;
 }
 
@@ -68,6 +70,7 @@ export function readDaemonSettings(command: ParsedCommand): DaemonSettings {
     uploadBytesPerSecond: options.uploadLimit as number,
     downloadBytesPerSecond: options.downloadLimit as number,
     idleExitMs: options.idleExit as number,
+    takeOver: options.takeOver === true,
     logLevel: options.logLevel as string,
   };
 }

@@ -10,6 +10,7 @@ import type { Origin } from "../../origin/types.ts";
 import { formatHostPort, type HostPort, reachableHost } from "../../system/addresses.ts";
 import { type Clock, realClock } from "../../system/clock.ts";
 import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
+import { requestJson } from "../../system/json-http.ts";
 import { acquireLock } from "../../system/lock-file.ts";
 import type { Logger } from "../../system/logger.ts";
 import { VERSION } from "../../system/options.ts";
@@ -44,6 +45,8 @@ export interface DaemonOptions {
   readonly downloadBytesPerSecond: number;
   /** Leave after so long without a request; 0: never. */
   readonly idleExitMs: number;
+  /** True: a daemon that runs for this home stops, and this one takes its place. */
+  readonly takeOver?: boolean;
   /** Called when the daemon wants to end: idle, or asked to. */
   readonly onStop: () => void;
   readonly logger: Logger;
@@ -81,7 +84,8 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     const { paths, logger } = options;
     await using stack = new AsyncDisposableStack();
     await mkdir(paths.home, { recursive: true, mode: 0o700 });
-    stack.use(await acquireLock(paths.lock));
+    if (options.takeOver) await stopRunningDaemon(paths.socket);
+    stack.use(await acquireLock(paths.lock, { waitMs: options.takeOver ? TAKE_OVER_MS : 0 }));
     await rm(paths.spool, { recursive: true, force: true });
     const [key, index] = await Promise.all([openLocalKey(paths.key), TaskIndex.open(paths.tasks)]);
     const engine = stack.use(await openEngineAt(options));
@@ -204,6 +208,14 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     // First to go: nobody shall find a socket behind which everything is ending.
     this.#open.defer(() => unlink(paths.socket).catch(() => undefined));
   }
+}
+
+/** The lock is waited for: a daemon ends its downloads, tells the trackers, and flushes first. */
+const TAKE_OVER_MS = 12_000;
+
+/** Asks the daemon behind the socket to stop; it is no failure where there is none. */
+async function stopRunningDaemon(socketPath: string): Promise<void> {
+  await requestJson({ url: "http://dfdaemon/v1/stop", socketPath, method: "POST", timeoutMs: 2_000 }).catch(() => undefined);
 }
 
 /** The engine at the wanted port, or at a free one where the wanted one was only the default. */
