@@ -6,7 +6,7 @@ import type { Bitfield } from "./bitfield.ts";
 
 /** Pieces behind the cursor that are fetched in order when streaming; beyond it rarest first goes on. */
 const STREAM_WINDOW_PIECES = 16;
-/** Most pieces looked at per pick: bounds the cost for torrents with very many pieces. */
+/** Once something was found, no more pieces than this are looked at: bounds the cost for torrents with very many. */
 const MOST_SCANNED = 8192;
 
 export class Picker {
@@ -46,7 +46,7 @@ export class Picker {
     let best = -1;
     let bestAvailability = 0x10000;
     let ties = 0;
-    for (let step = 0; step < Math.min(count, MOST_SCANNED); step++) {
+    for (let step = 0; step < count && (step < MOST_SCANNED || best < 0); step++) {
       const index = start + step < count ? start + step : start + step - count;
       const availability = this.#availability[index];
       if (availability > bestAvailability || !holder.has(index) || !wanted(index)) continue;

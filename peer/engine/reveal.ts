@@ -65,7 +65,8 @@ export class RevealPlan<Peer extends RevealPeer> {
 
   onHave(peer: Peer, index: number, nowMs: number): void {
     const piece = this.#pieces.get(index);
-    if (piece === undefined) return;
+    // a standard client sees everything: what it holds may never reach the peers that pieces are shown to
+    if (piece === undefined || !this.#peers.has(peer)) return;
     if (peer.shown.delete(index)) piece.pending--;
     piece.holders++;
     piece.lastSpreadMs = nowMs;
