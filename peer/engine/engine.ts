@@ -256,6 +256,11 @@ class PeerEngine implements Engine, ConnectionOwner {
     torrent.removeLink(link);
   }
 
+  onFault(connection: Connection, error: unknown): void {
+    const { host, port } = connection;
+    this.#options.logger.error({ host, port, err: error instanceof Error ? error.stack : String(error) }, "handling a peer's bytes failed");
+  }
+
   onDrain(connection: Connection): void {
     const contact = this.#contacts.get(connection);
     if (contact?.link !== undefined) contact.torrent?.uploader.pump(contact.link);

@@ -44,6 +44,7 @@ function askPeer(source: InfoSource, peer: { host: string; port: number }): Prom
         onHandshake: () => exchange.begin(connection),
         onClose: (_, reason) => exchange.end(() => reject(new Error(reason))),
         onDrain: () => undefined,
+        onFault: (_, error) => reject(error as Error),
       } satisfies ConnectionOwner,
       nowMs: source.nowMs,
       ...peer,

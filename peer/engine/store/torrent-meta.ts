@@ -2,7 +2,7 @@
  * What is known of a torrent besides its pieces, in one small bencoded file, replaced atomically.
  */
 import { readFile, rename, writeFile } from "node:fs/promises";
-import { decode, dictBytes, dictInt, encode } from "../../../torrents/bencode.ts";
+import { decodeDict, dictBytes, dictInt, encode } from "../../../torrents/bencode.ts";
 
 export interface TorrentMeta {
   readonly liveInfo?: Buffer;
@@ -21,7 +21,7 @@ export async function readMeta(path: string): Promise<TorrentMeta> {
   const bytes = await readFile(path).catch(() => undefined);
   if (bytes === undefined) return {};
   try {
-    const dict = decode(bytes) as never;
+    const dict = decodeDict(bytes);
     return {
       liveInfo: dictBytes(dict, "live"),
       infoV1: dictBytes(dict, "v1"),

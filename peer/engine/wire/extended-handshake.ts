@@ -2,7 +2,7 @@
  * The extended handshake (BEP 10): what we offer, and what we believe of the other side's offer.
  * Our own dictionary `sk` (docs/live-torrents.md) tells the longest request that we accept, and our role.
  */
-import { decode, dictBytes, dictDict, dictInt, encode } from "../../../torrents/bencode.ts";
+import { decodeDict, dictDict, dictInt, encode } from "../../../torrents/bencode.ts";
 
 /** Extension ids that the other side must use when it writes to us. */
 export const OUR_EXTENSION = { metadata: 1, pex: 2, live: 3 } as const;
@@ -49,10 +49,9 @@ export function encodeExtendedHandshake(us: {
 
 /** Reads theirs; throws SkimmerError `protocol` where it is no dictionary. Values out of bounds count as absent. */
 export function parseExtendedHandshake(payload: Buffer): ExtendedHandshake {
-  const dict = decode(payload) as never;
+  const dict = decodeDict(payload);
   const extensions = dictDict(dict, "m");
   const ours = dictDict(dict, "sk");
-  dictBytes(dict, "v");
   return {
     metadata: extensionId(extensions, "ut_metadata"),
     pex: extensionId(extensions, "ut_pex"),

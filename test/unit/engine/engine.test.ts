@@ -7,7 +7,7 @@ import net from "node:net";
 import { join } from "node:path";
 import test from "ava";
 import { encodeHandshake, HANDSHAKE_BYTES } from "../../../peer/engine/wire/handshake.ts";
-import { encodeBlockHeader, encodeFlag, encodeIndex, MESSAGE } from "../../../peer/engine/wire/messages.ts";
+import { encodeBlockHeader, encodeExtended, encodeFlag, encodeIndex, MESSAGE } from "../../../peer/engine/wire/messages.ts";
 import type { SkimmerError } from "../../../system/errors.ts";
 import { infoHashV1 } from "../../../torrents/final-torrents.ts";
 import { geometryOf } from "../../../torrents/geometry.ts";
@@ -245,6 +245,8 @@ test("hostile bytes end that connection and nothing else", async (t) => {
     Buffer.concat([hello, Buffer.from([0, 0, 0, 3, MESSAGE.bitfield, 1, 2])]),
     Buffer.concat([hello, Buffer.from([0, 0, 0, 8, MESSAGE.extended, 0, ...Buffer.from("llllll")])]),
   ];
+  for (const body of ["i1e", "le", "1:a", "d1:mi1ee"])
+    attacks.push(Buffer.concat([hello, encodeExtended(0, Buffer.from(body)), Buffer.from([0xff, 0xff, 0xff, 0xff, 20])]));
   for (const [at, bytes] of attacks.entries()) {
     const socket = net.connect(seeder.address.port, "127.0.0.1");
     socket.on("error", () => undefined);
