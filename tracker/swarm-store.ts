@@ -11,7 +11,7 @@ import { isOurs } from "../torrents/peer-id.ts";
 export interface SwarmPeer {
   readonly peerId: PeerId;
   readonly ip: string;
-  port: number;
+  readonly port: number;
   readonly type: string;
   readonly infoHash: InfoHash;
   readonly ours: boolean;
@@ -94,7 +94,9 @@ export class SwarmStore {
     if (announce.event === "stopped") group.peers.delete(key);
     else this.#record(group, key, announce, nowMs);
     const ours = isOurs(announce.peerId);
-    const wanted = announce.event === "stopped" ? 0 : Math.min(announce.numwant, MOST_HANDED_OUT);
+    // BEP 15: a negative number leaves it to us
+    const asked = announce.numwant < 0 ? MOST_HANDED_OUT : Math.min(announce.numwant, MOST_HANDED_OUT);
+    const wanted = announce.event === "stopped" ? 0 : asked;
     return this.#handOut(
       group,
       { infoHash: announce.infoHash, ours, key, peerId: announce.peerId, ws: announce.type === "ws" },
@@ -126,6 +128,7 @@ export class SwarmStore {
     if (known !== undefined && known.peerId === announce.peerId) {
       known.complete = complete;
       known.lastSeenMs = nowMs;
+      known.socket = announce.socket;
       return;
     }
     if (known === undefined && group.peers.size >= MOST_PEERS) group.peers.delete(group.peers.keys().next().value as string);

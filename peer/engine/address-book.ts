@@ -18,6 +18,8 @@ const MOST_KNOWN = 1000;
 const MOST_FAILURES = 6;
 const FIRST_DELAY_MS = 500;
 const MOST_DELAY_MS = 30_000;
+/** Stays what it is however often one is added. */
+const FORGOTTEN = Number.POSITIVE_INFINITY;
 const BAN_MS = 30 * 60_000;
 const MOST_BANS = 1000;
 
@@ -29,15 +31,15 @@ export class AddressBook {
     return this.#bans.size;
   }
 
-  /** Adds an address; one that is known becomes dialable at once if it had failed. */
+  /** Adds an address; one that is known and was given up gets one more chance. */
   add(peer: { host: string; port: number; infoHash: InfoHash }): void {
     const key = keyOf(peer);
     const known = this.#peers.get(key);
     if (known !== undefined) {
-      if (known.failures >= MOST_FAILURES) known.failures = MOST_FAILURES - 1;
+      if (isDead(known)) known.failures = MOST_FAILURES - 1;
       return;
     }
-    if (this.#peers.size >= MOST_KNOWN) return;
+    if (this.#peers.size >= MOST_KNOWN && !this.#dropDead()) return;
     this.#peers.set(key, { ...peer, failures: 0, nextDialMs: 0, busy: false });
   }
 
@@ -63,8 +65,14 @@ export class AddressBook {
 
   /** Never dial this address again (it is ourselves, or somebody that we are connected to). */
   forget(peer: KnownPeer): void {
-    peer.failures = MOST_FAILURES;
+    peer.failures = FORGOTTEN;
     peer.busy = false;
+  }
+
+  /** Makes room; a liar's invented addresses must not keep all others out. False where none is dead. */
+  #dropDead(): boolean {
+    for (const [key, peer] of this.#peers) if (isDead(peer)) return this.#peers.delete(key);
+    return false;
   }
 
   /** Bans a peer id, or `HOST PORT` (several peers may share a host), for half an hour. */
@@ -79,6 +87,11 @@ export class AddressBook {
     this.#bans.delete(who);
     return false;
   }
+}
+
+/** Tried often enough, in vain. */
+function isDead(peer: KnownPeer): boolean {
+  return !peer.busy && peer.failures >= MOST_FAILURES && peer.failures !== FORGOTTEN;
 }
 
 function keyOf(peer: { host: string; port: number; infoHash: InfoHash }): string {

@@ -65,7 +65,8 @@ function hostV6(bytes: Buffer): string {
 }
 
 function bytesV6(host: string): Buffer {
-  const [head, tail] = host.split("%")[0].split("::");
+  // the URL parser writes an embedded IPv4 address as groups
+  const [head, tail] = new URL(`http://[${host.split("%")[0]}]`).hostname.slice(1, -1).split("::");
   const left = head === "" ? [] : head.split(":");
   const right = tail === undefined || tail === "" ? [] : tail.split(":");
   const middle = tail === undefined ? [] : new Array<string>(Math.max(0, 8 - left.length - right.length)).fill("0");
