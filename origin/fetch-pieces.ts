@@ -88,6 +88,8 @@ class Lane {
           await this.#fetch.origin.read(this.#fetch.request, run.range, (chunk) => run.take(chunk), { signal: this.#fetch.signal });
           if (run.open) throw new SkimmerError("origin_failed", "the origin's answer ended early", { retriable: true });
         } catch (error) {
+          // a read that broke may have left its last chunk waiting for a buffer or for tokens
+          if (!this.#fetch.signal.aborted) await run.taken;
           if (run.doneBytes > before) tries = 0;
           await this.#waitToRetry(error, tries);
         }
@@ -135,6 +137,8 @@ class Run {
   #piece: Buffered | undefined;
   #filled = 0;
   doneBytes = 0;
+  /** Resolves when the last chunk is in its piece, or failed to get there. */
+  taken: Promise<void> = Promise.resolve();
 
   constructor(fetch: FetchPieces, first: number, count: number, onPiece: (piece: Buffered) => Promise<void>) {
     this.#fetch = fetch;
@@ -167,7 +171,9 @@ class Run {
       this.doneBytes += chunk.length;
       return undefined;
     }
-    return this.#takeSlowly(Buffer.from(chunk), wait);
+    const taking = this.#takeSlowly(Buffer.from(chunk), wait);
+    this.taken = taking.catch(() => undefined);
+    return taking;
   }
 
   async #takeSlowly(chunk: Buffer, wait: Promise<void> | undefined): Promise<void> {
