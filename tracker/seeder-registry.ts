@@ -18,6 +18,7 @@ import { rendezvousOrder } from "../torrents/rendezvous.ts";
 import { LINK_SIGNATURE_CONTEXT, type SeederMessage, type SeederTask, type SupernodeMessage } from "../torrents/seeder-link.ts";
 import type { TaskRequest } from "../torrents/task-api.ts";
 import { originKey } from "../torrents/task-identity.ts";
+import { keepAlive } from "./keep-alive.ts";
 
 const HELLO_LIMIT_MS = 5000;
 const REQUEST_LIMIT_MS = 90_000;
@@ -109,7 +110,7 @@ export class SeederRegistry {
     const nonce = randomBytes(32);
     let link: Link | undefined;
     const limit = setTimeout(() => socket.close(4408, "no hello in time"), HELLO_LIMIT_MS);
-    const ping = setInterval(() => socket.ping(), PING_EVERY_MS);
+    keepAlive(socket, PING_EVERY_MS);
     socket.on("error", (error) => this.#logger.debug({ err: error.message }, "seeder link failed"));
     socket.on("message", (bytes) => {
       void this.#onMessage(String(bytes), link, async (hello) => {
@@ -122,7 +123,6 @@ export class SeederRegistry {
     });
     socket.on("close", () => {
       clearTimeout(limit);
-      clearInterval(ping);
       if (link !== undefined) this.#drop(link);
     });
     send(socket, { kind: "challenge", nonce: nonce.toString("base64") });

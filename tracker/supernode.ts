@@ -3,24 +3,22 @@
  */
 
 import { once } from "node:events";
-import { createServer, type Server as HttpServer, type IncomingMessage } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { createServer, type Server as HttpServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { WebSocketServer } from "ws";
 import { realClock } from "../system/clock.ts";
 import { SkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
-import { LINK_MESSAGE_BYTES, LINK_PATH } from "../torrents/seeder-link.ts";
 import { makeApi } from "./api.ts";
 import { SeederRegistry } from "./seeder-registry.ts";
 import { SwarmStore } from "./swarm-store.ts";
 import { TaskService } from "./task-service.ts";
 import { TaskTable } from "./task-table.ts";
 import { TrackerServer } from "./tracker-server.ts";
+import { attachWebSockets } from "./web-sockets.ts";
 
 const BIND_TRIES = 20;
 const MOST_CONNECTIONS = 20_000;
-const WEB_PEER_MESSAGE_BYTES = 256 * 1024;
 
 export interface SupernodeOptions {
   readonly listen: { readonly host: string; readonly port: number };
@@ -119,23 +117,4 @@ async function bind(options: SupernodeOptions, tracker: TrackerServer, make: () 
       );
     }
   }
-}
-
-/** Seeder links and WebSocket announces share the upgrade event, by path. */
-function attachWebSockets(http: HttpServer, to: { tracker: TrackerServer; seeders: SeederRegistry }): WebSocketServer[] {
-  const links = new WebSocketServer({ noServer: true, maxPayload: LINK_MESSAGE_BYTES });
-  const announces = new WebSocketServer({ noServer: true, maxPayload: WEB_PEER_MESSAGE_BYTES, perMessageDeflate: false });
-  links.on("connection", (socket, request) => to.seeders.accept(socket, request));
-  announces.on("connection", (socket, request) => {
-    Object.assign(socket, { upgradeReq: request });
-    to.tracker.server.onWebSocketConnection(socket);
-  });
-  http.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    socket.on("error", () => socket.destroy());
-    const { pathname } = new URL(request.url ?? "/", "http://host");
-    const server = pathname === LINK_PATH ? links : pathname === "/" || pathname === "/announce" ? announces : undefined;
-    if (server === undefined) return void socket.end("HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n");
-    server.handleUpgrade(request, socket, head, (made) => server.emit("connection", made, request));
-  });
-  return [links, announces];
 }

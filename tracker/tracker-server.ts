@@ -4,8 +4,10 @@
  */
 import dgram from "node:dgram";
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { isIPv6 } from "node:net";
 import Server, { type AnnounceParams, type SwarmLike } from "bittorrent-tracker/server";
+import type { WebSocket } from "ws";
 import type { Clock } from "../system/clock.ts";
 import type { Logger } from "../system/logger.ts";
 import { type InfoHash, parseInfoHash, parsePeerId } from "../torrents/ids.ts";
@@ -47,7 +49,7 @@ export class TrackerServer implements AsyncDisposable {
   /** Binds the UDP tracker; rejects with the socket's error (EADDRINUSE). */
   async bindUdp(host: string, port: number): Promise<void> {
     const socket = dgram.createSocket({ type: isIPv6(host) ? "udp6" : "udp4" });
-    socket.on("message", (message, remote) => this.server.onUdpRequest(message, remote));
+    socket.on("message", (message, remote) => this.#guard(() => this.server.onUdpRequest(message, remote)));
     socket.bind(port, host);
     await once(socket, "listening");
     socket.on("error", (error) => this.#options.logger.warn({ err: error.message }, "UDP tracker error"));
@@ -58,8 +60,28 @@ export class TrackerServer implements AsyncDisposable {
     if (host === "::") this.server.udp4 = socket;
   }
 
+  /** A WebSocket peer (browser). */
+  acceptWebSocket(socket: WebSocket, request: IncomingMessage): void {
+    const announcing = Object.assign(socket, { upgradeReq: request, onMessageBound: (_message: unknown): void => undefined });
+    this.server.onWebSocketConnection(announcing);
+    // it reads offers and info hashes without looking: what throws ends the connection, not the process
+    const read = announcing.onMessageBound;
+    socket.off("message", read);
+    announcing.onMessageBound = (message) => this.#guard(() => read(message), socket);
+    socket.on("message", announcing.onMessageBound);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))));
+  }
+
+  #guard(handle: () => void, socket?: WebSocket): void {
+    try {
+      handle();
+    } catch (error) {
+      this.#options.logger.debug({ err: String(error) }, "malformed tracker message");
+      socket?.terminate();
+    }
   }
 
   #inGrace(): boolean {
