@@ -1,205 +1,164 @@
 /**
  * Fills the missing pieces of a target from an origin, by parallel ranges or, where there are none, by one stream.
- * Drives the origin; fetch-plan.ts decides how much at once, retry-delay.ts how long to wait.
+ * Drives; fetch-plan.ts decides how many connections, how much at once, and which is too slow.
  *
  * Invariant: every claimed piece is delivered or unclaimed, every acquired buffer delivered or released, also on failure.
- * A broken connection loses nothing: the bytes of its unfinished piece stay, and the next range goes on behind them.
  */
-import { setTimeout as sleep } from "node:timers/promises";
-import { SkimmerError, toSkimmerError } from "../system/errors.ts";
-import { pieceLengthAt, pieceOffset } from "../torrents/geometry.ts";
-import { runPieces } from "./fetch-plan.ts";
-import { OriginStatusError } from "./http-origin.ts";
-import { retryDelayMs } from "./retry-delay.ts";
-import type { Origin, OriginRequest, PieceTarget, Probe } from "./types.ts";
+import { FetchLane } from "./fetch-lane.ts";
+import { firstGrowth, type Growth, nextGrowth, piecesToCede, runPieces } from "./fetch-plan.ts";
+import { type PieceRange, PieceRun, type RunParts } from "./piece-run.ts";
+import type { Origin } from "./types.ts";
 
-export interface FetchPieces {
+export interface FetchPieces extends RunParts {
   readonly origin: Origin;
-  readonly request: OriginRequest;
-  readonly probe: Probe;
-  readonly target: PieceTarget;
+  /** Most connections at once; absent: MOST_CONNECTIONS. */
   readonly maxConnections?: number;
-  /** Waits until so many bytes may be read; absent: no limit. */
-  readonly throttle?: (bytes: number) => Promise<void> | undefined;
-  readonly signal: AbortSignal;
   readonly random?: () => number;
 }
 
-const CONNECTIONS = 4;
-/** Failures in a row without a single new byte before the fetch gives up. */
-const MOST_TRIES = 6;
-/** Deliveries that may be under way per connection: reading goes on while pieces are hashed. */
-const MOST_DELIVERIES = 4;
-
-type Buffered = Awaited<ReturnType<PieceTarget["acquire"]>>;
+const MOST_CONNECTIONS = 16;
+const SAMPLE_MS = 1_000;
+/** Rates of the last runs, for what is typical. */
+const MOST_RATES = 15;
 
 /** Resolves when nothing is left to claim (others may still hold claims). Rejects with SkimmerError. */
 export async function fetchPieces(fetch: FetchPieces): Promise<void> {
   const stop = new AbortController();
-  const signal = AbortSignal.any([fetch.signal, stop.signal]);
-  const connections = fetch.probe.ranges ? Math.min(fetch.maxConnections ?? CONNECTIONS, fetch.target.geometry.pieceCount) : 1;
-  const lanes = Array.from({ length: Math.max(1, connections) }, () => new Lane({ ...fetch, signal }, connections).run());
+  const fetching = new Fetching({ ...fetch, signal: AbortSignal.any([fetch.signal, stop.signal]) });
+  const timer = setInterval(() => fetching.sample(performance.now()), SAMPLE_MS);
   try {
-    await Promise.all(lanes);
+    await fetching.run();
   } catch (error) {
     stop.abort(error);
-    await Promise.allSettled(lanes);
+    await fetching.settled();
     throw fetch.signal.aborted ? fetch.signal.reason : error;
+  } finally {
+    clearInterval(timer);
   }
 }
 
-class Lane {
+class Fetching {
   readonly #fetch: FetchPieces;
-  readonly #connections: number;
-  readonly #deliveries = new Set<Promise<void>>();
-  #bytesPerSecond = 0;
-  #failure: unknown;
+  readonly #most: number;
+  readonly #lanes = new Map<FetchLane, Promise<void>>();
+  readonly #done = Promise.withResolvers<void>();
+  /** Of finished runs, the newest last. */
+  readonly #rates: number[] = [];
+  #growth: Growth;
+  #left: number;
+  #isBusy = false;
+  #endedBytes = 0;
+  #sampledBytes = 0;
+  #sampledMs = performance.now();
 
-  constructor(fetch: FetchPieces, connections: number) {
+  constructor(fetch: FetchPieces) {
+    const { geometry } = fetch.target;
     this.#fetch = fetch;
-    this.#connections = connections;
+    this.#most = fetch.probe.ranges ? Math.max(1, Math.min(fetch.maxConnections ?? MOST_CONNECTIONS, geometry.pieceCount)) : 1;
+    this.#growth = firstGrowth(this.#most);
+    this.#left = 0;
+    for (let index = 0; index < geometry.pieceCount; index++) if (!fetch.target.has(index)) this.#left++;
   }
 
-  async run(): Promise<void> {
-    for (;;) {
-      const claim = this.#fetch.target.claimMissing(this.#runLength());
-      if (claim === undefined) break;
-      await this.#fetchRun(claim.first, claim.count);
+  run(): Promise<void> {
+    this.#fetch.signal.throwIfAborted();
+    this.#openLanes();
+    if (this.#lanes.size === 0) this.#done.resolve();
+    return this.#done.promise;
+  }
+
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#lanes.values());
+  }
+
+  /** Once a second: more or fewer connections, and a look at slow ones. */
+  sample(nowMs: number): void {
+    let bytes = this.#endedBytes;
+    for (const lane of this.#lanes.keys()) bytes += lane.bytes;
+    const bytesPerSecond = ((bytes - this.#sampledBytes) / Math.max(1, nowMs - this.#sampledMs)) * 1000;
+    this.#sampledBytes = bytes;
+    this.#sampledMs = nowMs;
+    this.#growth = nextGrowth(this.#growth, { bytesPerSecond, isBusy: this.#isBusy, most: this.#most });
+    this.#isBusy = false;
+    for (const lane of this.#lanes.keys()) lane.checkPace(nowMs, this.#typicalRate);
+    this.#openLanes();
+  }
+
+  get #typicalRate(): number | undefined {
+    return this.#rates.toSorted((a, b) => a - b)[this.#rates.length >> 1];
+  }
+
+  #openLanes(): void {
+    while (this.#lanes.size < this.#growth.connections && !this.#fetch.signal.aborted) {
+      const run = this.#takeRun(0);
+      if (run === undefined) return;
+      const lane = new FetchLane({
+        ...this.#fetch,
+        random: this.#fetch.random ?? Math.random,
+        nextRun: (asking) => this.#nextRun(asking),
+        onBusy: () => {
+          this.#isBusy = true;
+        },
+      });
+      this.#lanes.set(lane, this.#work(lane, run));
     }
-    await Promise.all(this.#deliveries);
-    if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #runLength(): number {
-    const { target, probe } = this.#fetch;
-    const { pieceCount, pieceLengthBytes } = target.geometry;
-    if (!probe.ranges) return pieceCount;
-    return runPieces({ bytesPerSecond: this.#bytesPerSecond, pieceLengthBytes, missingPieces: pieceCount, connections: this.#connections });
-  }
-
-  /** Reads pieces first … first+count−1, going on behind the last byte after each failure. */
-  async #fetchRun(first: number, count: number): Promise<void> {
-    const run = new Run(this.#fetch, first, count, (piece) => this.#deliver(piece));
+  async #work(lane: FetchLane, first: PieceRun): Promise<void> {
     try {
-      for (let tries = 0; run.open; tries++) {
-        const before = run.doneBytes;
-        const startedMs = performance.now();
-        try {
-          await this.#fetch.origin.read(this.#fetch.request, run.range, (chunk) => run.take(chunk), { signal: this.#fetch.signal });
-          if (run.open) throw new SkimmerError("origin_failed", "the origin's answer ended early", { retriable: true });
-        } catch (error) {
-          // a read that broke may have left its last chunk waiting for a buffer or for tokens
-          if (!this.#fetch.signal.aborted) await run.taken;
-          if (run.doneBytes > before) tries = 0;
-          await this.#waitToRetry(error, tries);
-        }
-        this.#bytesPerSecond = ((run.doneBytes - before) / Math.max(1, performance.now() - startedMs)) * 1000;
-        if (this.#failure !== undefined) throw this.#failure;
-      }
+      await lane.work(first);
+    } catch (error) {
+      this.#done.reject(error);
     } finally {
-      run.abandon();
+      this.#endedBytes += lane.bytes;
+      this.#lanes.delete(lane);
+      if (this.#lanes.size === 0) this.#done.resolve();
     }
   }
 
-  async #waitToRetry(thrown: unknown, tries: number): Promise<void> {
-    const { signal, random } = this.#fetch;
-    signal.throwIfAborted();
-    const error = toSkimmerError(thrown);
-    if (!error.retriable || tries >= MOST_TRIES) throw error;
-    const retryAfterMs = thrown instanceof OriginStatusError ? thrown.retryAfterMs : undefined;
-    await sleep(retryDelayMs({ tries, retryAfterMs }, random ?? Math.random), undefined, { signal });
+  #nextRun(lane: FetchLane): PieceRun | undefined {
+    this.#rates.push(lane.bytesPerSecond);
+    if (this.#rates.length > MOST_RATES) this.#rates.shift();
+    return this.#lanes.size > this.#growth.connections ? undefined : this.#takeRun(lane.bytesPerSecond);
   }
 
-  /** Hands the piece over; resolves early unless too many deliveries are under way. */
-  async #deliver(piece: Buffered): Promise<void> {
-    const delivery = this.#fetch.target.deliver(piece, "origin").then(
-      ({ kind }) => {
-        if (kind === "mismatch")
-          this.#failure ??= new SkimmerError("origin_changed", `the origin's bytes are not those of the torrent (piece ${piece.index})`);
-      },
-      (error: unknown) => {
-        this.#failure ??= error;
-      },
-    );
-    this.#deliveries.add(delivery);
-    void delivery.then(() => this.#deliveries.delete(delivery));
-    if (this.#deliveries.size >= MOST_DELIVERIES) await Promise.race(this.#deliveries);
-    if (this.#failure !== undefined) throw this.#failure;
-  }
-}
-
-/** A claimed run of pieces being filled from a byte stream. */
-class Run {
-  readonly #fetch: FetchPieces;
-  readonly #end: number;
-  readonly #onPiece: (piece: Buffered) => Promise<void>;
-  #index: number;
-  #piece: Buffered | undefined;
-  #filled = 0;
-  doneBytes = 0;
-  /** Resolves when the last chunk is in its piece, or failed to get there. */
-  taken: Promise<void> = Promise.resolve();
-
-  constructor(fetch: FetchPieces, first: number, count: number, onPiece: (piece: Buffered) => Promise<void>) {
-    this.#fetch = fetch;
-    this.#index = first;
-    this.#end = first + count;
-    this.#onPiece = onPiece;
+  #takeRun(bytesPerSecond: number): PieceRun | undefined {
+    const range = this.#fetch.probe.ranges ? (this.#claim(bytesPerSecond) ?? this.#split()) : this.#claimAll();
+    return range === undefined ? undefined : new PieceRun(this.#fetch, range);
   }
 
-  get open(): boolean {
-    return this.#index < this.#end;
+  #claim(bytesPerSecond: number): PieceRange | undefined {
+    const { target } = this.#fetch;
+    const { pieceLengthBytes } = target.geometry;
+    const connections = this.#growth.connections;
+    const claim = target.claimMissing(runPieces({ bytesPerSecond, pieceLengthBytes, missingPieces: this.#left, connections }));
+    this.#left -= claim?.count ?? 0;
+    return claim;
   }
 
-  /** What is still to be read. */
-  get range() {
-    const { target, probe } = this.#fetch;
-    const { geometry } = target;
-    const firstByte = pieceOffset(geometry, this.#index) + this.#filled;
-    const last = this.#end - 1;
-    const lastByte = pieceOffset(geometry, last) + pieceLengthAt(geometry, last) - 1;
-    return { firstByte, lastByte, validators: probe.validators };
+  /** The later half of what the connection with most to do has not begun, where it would take long. */
+  #split(): PieceRange | undefined {
+    const [longest] = [...this.#lanes.keys()].sort((a, b) => (b.run?.untouchedPieces ?? 0) - (a.run?.untouchedPieces ?? 0));
+    if (longest?.run === undefined) return undefined;
+    const { untouchedPieces, leftBytes } = longest.run;
+    const count = piecesToCede({ untouchedPieces, leftBytes, bytesPerSecond: longest.paceAt(performance.now()) });
+    return count === 0 ? undefined : longest.run.cede(count);
   }
 
-  /** Takes a chunk; the promise, where there is one, is the backpressure. */
-  take(chunk: Buffer): void | Promise<void> {
-    const { throttle } = this.#fetch;
-    const wait = throttle?.(chunk.length);
-    if (wait === undefined && this.#piece !== undefined && this.#filled + chunk.length < this.#piece.bytes.length) {
-      chunk.copy(this.#piece.bytes, this.#filled);
-      this.#filled += chunk.length;
-      this.doneBytes += chunk.length;
-      return undefined;
-    }
-    const taking = this.#takeSlowly(Buffer.from(chunk), wait);
-    this.taken = taking.catch(() => undefined);
-    return taking;
-  }
-
-  async #takeSlowly(chunk: Buffer, wait: Promise<void> | undefined): Promise<void> {
-    await wait;
-    let at = 0;
-    while (at < chunk.length && this.open) {
-      this.#piece ??= await this.#fetch.target.acquire(this.#index, { signal: this.#fetch.signal });
-      const count = chunk.copy(this.#piece.bytes, this.#filled, at);
-      at += count;
-      this.#filled += count;
-      this.doneBytes += count;
-      if (this.#filled === this.#piece.bytes.length) await this.#finishPiece(this.#piece);
-    }
-  }
-
-  #finishPiece(piece: Buffered): Promise<void> {
-    this.#piece = undefined;
-    this.#filled = 0;
-    this.#index++;
-    return this.#onPiece(piece);
-  }
-
-  /** Gives back what was not delivered. */
-  abandon(): void {
-    this.#piece?.release();
-    this.#piece = undefined;
-    for (; this.#index < this.#end; this.#index++) this.#fetch.target.unclaim(this.#index);
+  /** Without ranges one stream brings all: everything missing is claimed, what lies between is passed over. */
+  #claimAll(): PieceRange | undefined {
+    const only = new Set<number>();
+    const { target } = this.#fetch;
+    for (
+      let claim = target.claimMissing(target.geometry.pieceCount);
+      claim !== undefined;
+      claim = target.claimMissing(target.geometry.pieceCount)
+    )
+      for (let index = claim.first; index < claim.first + claim.count; index++) only.add(index);
+    if (only.size === 0) return undefined;
+    const indexes = [...only];
+    const first = indexes.reduce((least, index) => Math.min(least, index));
+    const last = indexes.reduce((most, index) => Math.max(most, index));
+    return { first, count: last - first + 1, only };
   }
 }

@@ -57,16 +57,46 @@ function opaque(etag: string): string {
   return etag.replace(/^W\//, "");
 }
 
-const CREDENTIAL_HEADERS = new Set([
-  "authorization",
-  "cookie",
-  "proxy-authorization",
-  "x-amz-security-token",
-  "private-token",
-  "x-api-key",
-]);
+/** Words that, as a part of a header's name, tell that it proves who the caller is: `X-Api-Key`, `Private-Token`, `X-Auth`. */
+const CREDENTIAL_WORDS = new Set(
+  "apikey auth authentication authorization bearer cookie credential credentials jwt key passwd password secret session sessionid sig signature token".split(
+    " ",
+  ),
+);
 
 /** Whether a request header proves who the caller is. */
 export function isCredential(name: string): boolean {
-  return CREDENTIAL_HEADERS.has(name.toLowerCase());
+  return name
+    .toLowerCase()
+    .split(/[-_.]/)
+    .some((word) => CREDENTIAL_WORDS.has(word) || /token$|secret$/.test(word));
+}
+
+/** Whether credentials meant for one URL may go to the other: the same origin, or its own https. */
+export function mayShareCredentials(from: URL, to: URL): boolean {
+  if (from.origin === to.origin) return true;
+  const upgraded = from.protocol === "http:" && to.protocol === "https:" && from.port === "" && to.port === "";
+  return upgraded && from.hostname === to.hostname;
+}
+
+/** The user and password of a URL as a header value (RFC 7617), or undefined. */
+export function basicAuthorization(url: URL): string | undefined {
+  if (url.username === "" && url.password === "") return undefined;
+  const plain = `${decodePart(url.username)}:${decodePart(url.password)}`;
+  return `Basic ${Buffer.from(plain).toString("base64")}`;
+}
+
+function decodePart(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A URL for messages and logs: neither user, nor password, nor query, where signatures are. */
+export function shownUrl(text: string): string {
+  if (!URL.canParse(text)) return "the URL";
+  const { protocol, host, pathname } = new URL(text);
+  return `${protocol}//${host}${pathname}`;
 }

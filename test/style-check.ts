@@ -10,11 +10,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   system: [],
   torrents: ["system"],
   origin: ["torrents", "system"],
+  registry: ["torrents", "system"],
   "peer/engine": ["torrents", "system"],
   "peer/daemon": ["peer/engine", "origin", "torrents", "system"],
   "peer/dfget": ["peer/daemon", "torrents", "system"],
   seeder: ["peer/engine", "origin", "torrents", "system"],
-  tracker: ["torrents", "system"],
+  tracker: ["registry", "torrents", "system"],
 };
 const MOST_LINES = 400;
 /** Longer, and why: one class that wires the parts of a torrent; splitting it would only spread its wiring. */

@@ -13,6 +13,8 @@ const MOST_HEADER_VALUE = 16384;
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/;
 /** What Node sends without complaint: latin1 without control characters. */
 const HEADER_VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
+/** What origin/ has a back end for. Whether it may be read is decided where it is read. */
+const SCHEMES: ReadonlySet<string> = new Set(["http:", "https:", "s3:", "hdfs:", "webhdfs:", "swebhdfs:", "file:"]);
 const read = fieldReader("bad_request", "task request");
 
 /** Throws SkimmerError `bad_request` or `unsupported_scheme`, with what to change. */
@@ -35,9 +37,9 @@ export function checkUrl(text: string): string {
   if (!URL.canParse(text))
     throw new SkimmerError("bad_request", `cannot read the URL "${text}"`, { hint: "Give a full URL such as https://host/path/file." });
   const { protocol } = new URL(text);
-  if (protocol === "http:" || protocol === "https:") return text;
+  if (SCHEMES.has(protocol)) return text;
   throw new SkimmerError("unsupported_scheme", `cannot fetch "${text}": the scheme ${protocol} is not supported`, {
-    hint: "Use http or https.",
+    hint: `Use one of ${[...SCHEMES].join(" ")}`,
   });
 }
 

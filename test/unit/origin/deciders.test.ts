@@ -1,16 +1,20 @@
 import test from "ava";
 import fc from "fast-check";
 import { contentName } from "../../../origin/content-name.ts";
-import { runPieces } from "../../../origin/fetch-plan.ts";
+import { firstGrowth, type Growth, judgePace, nextGrowth, piecesToCede, runPieces } from "../../../origin/fetch-plan.ts";
+import { type Entry, HostGate } from "../../../origin/host-gate.ts";
 import {
+  basicAuthorization,
   headerLength,
   headerText,
   ifRangeValue,
   isCredential,
   isOtherVersion,
+  mayShareCredentials,
   parseContentRange,
   parseUnsatisfiedRange,
   readValidators,
+  shownUrl,
 } from "../../../origin/http-headers.ts";
 import { parseRetryAfter, retryDelayMs } from "../../../origin/retry-delay.ts";
 
@@ -105,9 +109,20 @@ test("readValidators() keeps what a stranger sends short", (t) => {
 });
 
 test("isCredential() knows them in any spelling", (t) => {
-  for (const name of ["Authorization", "cookie", "PRIVATE-TOKEN", "X-Amz-Security-Token", "Proxy-Authorization"])
+  for (const name of [
+    "Authorization",
+    "cookie",
+    "PRIVATE-TOKEN",
+    "X-Amz-Security-Token",
+    "Proxy-Authorization",
+    "X-Api-Key",
+    "X-My-Secret",
+    "x-s3-access-key-id",
+    "X-Auth",
+  ])
     t.true(isCredential(name), name);
-  for (const name of ["user-agent", "accept", "range"]) t.false(isCredential(name), name);
+  for (const name of ["user-agent", "accept", "range", "if-none-match", "x-request-id", "cache-control", "x-keyboard"])
+    t.false(isCredential(name), name);
 });
 
 test("retryDelayMs() grows, spreads, and stays below ten seconds, or a minute where it was asked for", (t) => {
@@ -145,4 +160,147 @@ test("runPieces() begins with one piece, grows with the speed and shrinks toward
   t.is(runPieces({ ...usual, bytesPerSecond: 10_000 * MIB }), 16);
   t.is(runPieces({ ...usual, bytesPerSecond: 10_000 * MIB, missingPieces: 8 }), 2);
   t.is(runPieces({ ...usual, missingPieces: 0, connections: 0 }), 1);
+});
+
+/** Connections after each sample of an origin that gives every connection so much, up to so many of them. */
+function growOn(origin: { perConnection: number; useful: number; most: number }, samples: number): number[] {
+  let now: Growth = firstGrowth(origin.most);
+  return Array.from({ length: samples }, () => {
+    const bytesPerSecond = Math.min(now.connections, origin.useful) * origin.perConnection;
+    now = nextGrowth(now, { bytesPerSecond, isBusy: false, most: origin.most });
+    return now.connections;
+  });
+}
+
+test("nextGrowth() doubles while that pays, and goes back where it does not", (t) => {
+  t.is(firstGrowth(2).connections, 2);
+  t.deepEqual(growOn({ perConnection: 1e6, useful: 100, most: 16 }, 6), [4, 8, 8, 16, 16, 16]);
+  t.deepEqual(growOn({ perConnection: 1e6, useful: 4, most: 16 }, 4), [4, 8, 8, 4]);
+  // after 15 samples at 4 it tries again
+  t.is(growOn({ perConnection: 1e6, useful: 4, most: 16 }, 20).at(-1), 8);
+});
+
+test("nextGrowth() stays within its bounds, and halves where the origin is busy", (t) => {
+  const sample = fc.record({ bytesPerSecond: fc.nat(1e9), isBusy: fc.boolean() });
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 64 }), fc.array(sample), (most, samples) => {
+      let now = firstGrowth(most);
+      for (const each of samples) {
+        const next = nextGrowth(now, { ...each, most });
+        t.true(next.connections >= 1 && next.connections <= most);
+        if (each.isBusy) t.is(next.connections, Math.max(1, Math.floor(now.connections / 2)));
+        now = next;
+      }
+    }),
+  );
+});
+
+test("judgePace() tells slow connections from slow origins", (t) => {
+  const usual = { typicalBytesPerSecond: 1e6, leftBytes: 1e6 };
+  t.is(judgePace({ ...usual, windowBytes: 1e6, windowMs: 3000 }), "good");
+  t.is(judgePace({ ...usual, windowBytes: 100_000, windowMs: 3000 }), "behind");
+  t.is(judgePace({ ...usual, windowBytes: 100_000, windowMs: 2000 }), "good", "too early to tell");
+  t.is(judgePace({ ...usual, windowBytes: 100_000, windowMs: 3000, leftBytes: 50_000 }), "good", "nearly done");
+  t.is(judgePace({ windowBytes: 3000, windowMs: 3000, leftBytes: 1e6, typicalBytesPerSecond: undefined }), "good");
+  t.is(judgePace({ windowBytes: 3000, windowMs: 30_000, leftBytes: 1e6, typicalBytesPerSecond: undefined }), "drip");
+});
+
+test("piecesToCede() gives half of what is untouched, where it would take long", (t) => {
+  t.is(piecesToCede({ untouchedPieces: 5, leftBytes: 10e6, bytesPerSecond: 1e6 }), 3);
+  t.is(piecesToCede({ untouchedPieces: 5, leftBytes: 2e6, bytesPerSecond: 1e6 }), 0);
+  t.is(piecesToCede({ untouchedPieces: 5, leftBytes: 10e6, bytesPerSecond: undefined }), 0);
+  t.is(piecesToCede({ untouchedPieces: 0, leftBytes: 10e6, bytesPerSecond: 1e6 }), 0);
+});
+
+/** Enters and notes who was let in, in order. */
+function entering(gate: HostGate, order: string[]) {
+  return (key: string, isProbe = false): Entry => {
+    const entry: Entry = { key, isProbe, grant: () => void order.push(key) };
+    gate.enter(entry);
+    return entry;
+  };
+}
+
+test("HostGate lets the task with the fewest connections go first, and leaves one to probes", (t) => {
+  const order: string[] = [];
+  const gate = new HostGate(4);
+  const enter = entering(gate, order);
+  const big = [enter("big"), enter("big"), enter("big"), enter("big"), enter("big")];
+  t.deepEqual(order, ["big", "big", "big"], "the fourth connection is for probes");
+  enter("small");
+  enter("probe", true);
+  t.deepEqual(order.slice(3), ["probe"]);
+  gate.leave(big[0]);
+  t.deepEqual(order.slice(4), ["small"], "it came later, but holds none");
+  t.true(gate.withdraw(big[3]));
+  t.false(gate.withdraw(big[0]));
+  t.is(gate.waiting, 1);
+});
+
+test("HostGate of one connection serves probes and reads in turn; a new limit holds at once", (t) => {
+  const order: string[] = [];
+  const gate = new HostGate(1);
+  const enter = entering(gate, order);
+  const read = enter("a");
+  enter("b");
+  const probe = enter("p", true);
+  gate.leave(read);
+  t.deepEqual(order, ["a", "p"]);
+  gate.leave(probe);
+  t.deepEqual(order, ["a", "p", "b"]);
+  for (const key of ["c", "d", "e"]) enter(key);
+  gate.setLimit(4);
+  t.deepEqual(order.slice(3), ["c", "d"], "one of four is for probes");
+});
+
+test("HostGate never lets in more than its limit, and nobody waits in vain", (t) => {
+  const step = fc.record({ act: fc.constantFrom("enter", "probe", "leave", "withdraw"), at: fc.nat(20) });
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 6 }), fc.array(step, { maxLength: 60 }), (limit, steps) => {
+      const gate = new HostGate(limit);
+      const waiting: Entry[] = [];
+      const inside: Entry[] = [];
+      for (const { act, at } of steps) {
+        if (act === "leave" && inside.length > 0) gate.leave(inside.splice(at % inside.length, 1)[0]);
+        else if (act === "withdraw" && waiting.length > 0) t.true(gate.withdraw(waiting.splice(at % waiting.length, 1)[0]));
+        else if (act === "enter" || act === "probe") {
+          const entry: Entry = {
+            key: `k${at % 3}`,
+            isProbe: act === "probe",
+            grant: () => {
+              waiting.splice(waiting.indexOf(entry), 1);
+              inside.push(entry);
+            },
+          };
+          waiting.push(entry);
+          gate.enter(entry);
+        }
+        t.is(gate.active, inside.length);
+        t.is(gate.waiting, waiting.length);
+        t.true(gate.active <= limit);
+        t.false(waiting.some(({ isProbe }) => isProbe) && gate.active < limit, "a probe waits though there is room");
+        t.false(waiting.length > 0 && gate.active < Math.max(1, limit - 1), "a read waits though there is room");
+      }
+    }),
+  );
+});
+
+test("mayShareCredentials() is for the same origin, and for its own https", (t) => {
+  const may = (from: string, to: string): boolean => mayShareCredentials(new URL(from), new URL(to));
+  t.true(may("https://a/x", "https://a/y"));
+  t.true(may("http://a/x", "https://a/x"));
+  for (const [from, to] of [
+    ["https://a/", "http://a/"],
+    ["https://a/", "https://b.a/"],
+    ["https://a/", "https://a:8443/"],
+    ["http://a:81/", "https://a/"],
+  ])
+    t.false(may(from, to), `${from} to ${to}`);
+});
+
+test("basicAuthorization() and shownUrl(): what is in a URL goes to the origin, not into messages", (t) => {
+  const url = "https://me:p%40ss@host:8443/dir/f?X-Amz-Signature=secret#x";
+  t.is(basicAuthorization(new URL(url)), `Basic ${Buffer.from("me:p@ss").toString("base64")}`);
+  t.is(basicAuthorization(new URL("https://host/")), undefined);
+  t.is(shownUrl(url), "https://host:8443/dir/f");
 });

@@ -246,6 +246,60 @@ test("fetchPieces() asks the throttle for every byte that it reads", async (t) =
   t.is(asked, CONTENT.length);
 });
 
+test("fetchPieces() opens more connections while they bring more", async (t) => {
+  await using to = await setUp({ answerBytesPerSecond: 40_000 });
+  await to.run();
+  isWhole(t, to);
+  t.true(to.server.mostAtOnce > 4, `${to.server.mostAtOnce} at once`);
+  t.is(to.server.bytesSent, CONTENT.length);
+});
+
+test("fetchPieces() never opens more connections than it may", async (t) => {
+  await using to = await setUp({ answerBytesPerSecond: 60_000 });
+  await to.run({ maxConnections: 5 });
+  isWhole(t, to);
+  t.is(to.server.mostAtOnce, 5);
+});
+
+test("fetchPieces() leaves a connection that is far slower than the others, and loses nothing", async (t) => {
+  await using to = await setUp();
+  // the others have shown what is usual when the slow one begins
+  to.target.answer = () => {
+    if (to.target.delivered.length === 3) Object.assign(to.file, { answerBytesPerSecond: 1_500, slowTimes: 1 });
+    return "stored";
+  };
+  const startedMs = performance.now();
+  await to.run({ maxConnections: 2 });
+  isWhole(t, to);
+  // 64 KiB at 1,500 bytes per second would take 44 s
+  t.true(performance.now() - startedMs < 10_000);
+});
+
+test("fetchPieces() splits what a connection has left when the others are done", async (t) => {
+  await using to = await setUp();
+  const { target, server, file } = to;
+  // a long run that turned slow: what it took at full speed it now has to bring at 10,000 bytes per second
+  const claimMissing = target.claimMissing.bind(target);
+  let claims = 0;
+  target.claimMissing = (most) => claimMissing(++claims === 2 ? 9 : most);
+  const serve = (): void => void Object.assign(file, claims === 2 ? { answerBytesPerSecond: 20_000, slowTimes: 1 } : {});
+  target.acquire = ((acquire) => (index: number) => (serve(), acquire(index)))(target.acquire.bind(target));
+  await to.run({ maxConnections: 2 });
+  isWhole(t, to);
+  t.true(server.requests.length > 3, "somebody took over");
+});
+
+test("fetchPieces() reads an origin without ranges once, whatever gaps there are", async (t) => {
+  await using to = await setUp({ noRanges: true });
+  for (const index of [0, 3, 4, 7]) {
+    CONTENT.copy(to.target.content, index * PIECE, index * PIECE, (index + 1) * PIECE);
+    to.target.delivered.push(index);
+  }
+  await to.run();
+  isWhole(t, to);
+  t.is(to.server.requests.length, 1);
+});
+
 test("fetchPieces() leaves out what the target has, and does nothing for an empty file", async (t) => {
   await using to = await setUp();
   CONTENT.copy(to.target.content, 2 * PIECE, 2 * PIECE, 9 * PIECE);

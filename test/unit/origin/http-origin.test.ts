@@ -1,6 +1,7 @@
 /** The http back end against an origin that misbehaves in one way at a time. */
 import test, { type ExecutionContext } from "ava";
-import { type HttpOriginOptions, OriginStatusError, openHttpOrigin } from "../../../origin/http-origin.ts";
+import { type HttpOriginOptions, openHttpOrigin } from "../../../origin/http-origin.ts";
+import { OriginStatusError } from "../../../origin/origin-status-error.ts";
 import type { OriginRequest, Probe, ReadRange } from "../../../origin/types.ts";
 import type { ErrorCode } from "../../../system/errors.ts";
 import { type OriginFile, ScriptedOrigin, seededBytes } from "../../support/scripted-origin.ts";
@@ -256,4 +257,71 @@ test("headers of the caller go to the origin, those of one connection do not", a
     host: new URL(to.url).host,
     "accept-encoding": "identity",
   });
+});
+
+test("probe() leaves a body that it did not ask for, be it 206 or 200, with or without a length", async (t) => {
+  await using to = await setUp({ endlessRange: true, answerBytesPerSecond: 20_000 });
+  const startedMs = performance.now();
+  t.like(await to.probe(), { lengthBytes: CONTENT.length, ranges: true });
+  to.file.endlessRange = false;
+  to.file.noRanges = true;
+  t.like(await to.probe(), { lengthBytes: CONTENT.length, ranges: false });
+  // 300,000 bytes would take 15 s
+  t.true(performance.now() - startedMs < 5_000);
+});
+
+test("another total length is origin_changed where there are no validators, with and without ranges", async (t) => {
+  await using to = await setUp({ etag: undefined });
+  const lengthBytes = CONTENT.length;
+  t.is((await to.read({ firstByte: 10, lastByte: 19, lengthBytes })).length, 10);
+  to.file.content = CONTENT.subarray(0, lengthBytes - 1);
+  await fails(t, to.read({ firstByte: 10, lastByte: 19, lengthBytes }), { code: "origin_changed" });
+  to.file.noRanges = true;
+  await fails(t, to.read({ lastByte: 19, lengthBytes }), { code: "origin_changed" });
+});
+
+test("a weak ETag is not sent as If-Range, but another one is noticed", async (t) => {
+  await using to = await setUp({ etag: 'W/"v1"' });
+  const { validators } = await to.probe();
+  t.is((await to.read({ firstByte: 5, lastByte: 9, validators })).length, 5);
+  t.false("if-range" in (to.server.requests.at(-1)?.headers ?? {}));
+  to.file.etag = 'W/"v2"';
+  await fails(t, to.read({ firstByte: 5, lastByte: 9, validators }), { code: "origin_changed" });
+});
+
+test("user and password of the URL are sent as Basic, unless the caller sends his own, and never to another host", async (t) => {
+  await using to = await setUp({ authorization: `Basic ${Buffer.from("me:p@ss").toString("base64")}` });
+  const url = to.url.replace("http://", "http://me:p%40ss@");
+  t.is((await to.probe({ url })).lengthBytes, CONTENT.length);
+  t.true((await to.read({}, { url })).equals(CONTENT));
+  const error = await t.throwsAsync(to.probe({ url: `${url}?sig=secret`, headers: { authorization: "Basic other" } }));
+  t.like(error, { code: "origin_refused" });
+  t.notRegex((error as Error).message, /secret|p%40ss|p@ss/);
+  await using other = await ScriptedOrigin.start();
+  to.file.redirectTo = other.add("/there", CONTENT).url;
+  t.is((await to.probe({ url })).lengthBytes, CONTENT.length);
+  t.false("authorization" in other.requests[0].headers);
+});
+
+test("reads go straight to where the last was redirected, and back to the first URL when that place refuses", async (t) => {
+  await using to = await setUp();
+  await using store = await ScriptedOrigin.start();
+  const first = store.add("/signed-1", CONTENT);
+  const second = store.add("/signed-2", CONTENT);
+  const { url, file } = to.server.add("/asset", Buffer.alloc(0), { redirectTo: `${first.url}?sig=1` });
+  const headers = { authorization: "Bearer secret" };
+  const paths = (): string[] => [...to.server.requests, ...store.requests].map(({ path }) => path);
+  const range = { firstByte: 100, lastByte: 199 };
+  for (let times = 0; times < 3; times++) t.is((await to.read(range, { url, headers })).length, 100);
+  t.deepEqual(paths(), ["/asset", "/signed-1", "/signed-1", "/signed-1"]);
+  first.file.status = 403;
+  file.redirectTo = `${second.url}?sig=2`;
+  for (let times = 0; times < 2; times++) t.is((await to.read(range, { url, headers })).length, 100);
+  t.deepEqual(paths().slice(0, 2), ["/asset", "/asset"]);
+  t.deepEqual(store.requests.map(({ path }) => path).slice(3), ["/signed-1", "/signed-2", "/signed-2"]);
+  for (const { headers: seen } of store.requests) t.false("authorization" in seen);
+  await to.probe({ url, headers });
+  t.is(to.server.requests.length, 3, "a probe asks the first URL, always");
+  second.file.status = 404;
+  await fails(t, to.read(range, { url, headers }), { code: "origin_not_found" });
 });

@@ -71,7 +71,7 @@ test("acquireLock() recovers where a process died while it removed a stale lock"
   await writeFile(path, `${NO_PID} 1\n`);
   await mkdir(`${path}.break`);
   await writeFile(join(`${path}.break`, `${NO_PID} 2`), "");
-  await using _ = await acquireLock(path, { waitMs: 2000 });
+  await using _ = await acquireLock(path, { waitMs: 20_000 });
   t.deepEqual(await readdir(folder.path), ["lock"]);
 });
 

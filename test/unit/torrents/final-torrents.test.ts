@@ -156,3 +156,19 @@ test("verifyFinal() takes the pair that was signed, and no other", (t) => {
   t.false(verifyFinal({ ...good, signature: Buffer.alloc(64) }));
   t.false(verifyFinal({ ...good, signature: Buffer.alloc(3) }));
 });
+
+test("a secret gives other info hashes to the same content, and peers read such torrents as any other", (t) => {
+  const { geometry, sha1s, layer, root, infoV1, infoV2 } = finalOf(NAME, 600_001);
+  const make = (secret: Buffer) => ({
+    v1: makeInfoV1({ name: NAME, geometry, sha1s, secret }),
+    v2: makeInfoV2({ name: NAME, geometry, piecesRoot: root, secret }),
+  });
+  const one = make(Buffer.alloc(32, 1));
+  const other = make(Buffer.alloc(32, 2));
+  t.is(new Set([infoV1, one.v1, other.v1].map(infoHashV1)).size, 3);
+  t.is(new Set([infoV2, one.v2, other.v2].map(infoHashV2)).size, 3);
+  t.deepEqual(parseInfoV1(one.v1), parseInfoV1(infoV1));
+  t.deepEqual(parseInfoV2(one.v2), parseInfoV2(infoV2));
+  t.true(one.v1.includes("7:privatei1e") && one.v2.includes("7:privatei1e"));
+  t.truthy(layer);
+});

@@ -32,7 +32,7 @@ const fromSeeder: readonly object[] = [
   { kind: "reply", id: 7, task },
   { kind: "reply", id: 7, error: { code: "origin_not_found", message: "gone", hint: "look", status: 404 } },
   { kind: "task", task },
-  { kind: "gone", task: task.id },
+  { kind: "gone", task: task.id, reason: "deleted" },
 ];
 const fromSupernode: readonly object[] = [
   { kind: "challenge", nonce: "bm9uY2U=" },
@@ -75,6 +75,45 @@ test("parseSupernodeMessage() refuses what a supernode does not say", (t) => {
   refuses(t, () => parseSupernodeMessage(JSON.stringify(hello)));
   refuses(t, () => parseSupernodeMessage(JSON.stringify({ kind: "delete", id: 1, task: "../x" })));
   refuses(t, () => parseSupernodeMessage(JSON.stringify({ kind: "resolve", id: 1, request: { url: "x" } })), "bad_request");
+});
+
+const LIMITS = { originBytesPerSecond: 1, originHostBytesPerSecond: 0, originConnectionsPerHost: 2, uploadBytesPerSecond: 3 };
+const CACHE = {
+  quotaBytes: 9,
+  usedBytes: 5,
+  availableBytes: 7,
+  tasks: [{ id: "ab".repeat(32), bytes: 5, pinned: true, active: false, lastUsedMs: 1 }],
+};
+const GC = { removed: 1, freedBytes: 2, leftovers: 3, usedBytes: 4 };
+
+test("requests about cache and limits, and their replies, survive the way", (t) => {
+  const same = (parse: (text: string) => unknown, message: object): void => {
+    t.deepEqual(JSON.parse(JSON.stringify(parse(JSON.stringify(message)))), message);
+  };
+  same(parseSupernodeMessage, { kind: "pin", id: 1, task: "ab".repeat(32), pinned: true });
+  same(parseSupernodeMessage, { kind: "cache", id: 2 });
+  same(parseSupernodeMessage, { kind: "gc", id: 3 });
+  same(parseSupernodeMessage, { kind: "gc", id: 3, to: { bytes: 5 } });
+  same(parseSupernodeMessage, { kind: "gc", id: 3, to: { share: 0.5 } });
+  same(parseSupernodeMessage, { kind: "limits", id: 4, set: { uploadBytesPerSecond: 0 } });
+  same(parseSeederMessage, { kind: "reply", id: 5, cache: CACHE });
+  same(parseSeederMessage, { kind: "reply", id: 5, gc: GC });
+  same(parseSeederMessage, { kind: "reply", id: 5, limits: LIMITS });
+  same(parseSeederMessage, { kind: "gone", task: "ab".repeat(32), reason: "evicted" });
+});
+
+test("replies and requests about cache and limits are checked", (t) => {
+  const reply = (result: object): string => JSON.stringify({ kind: "reply", id: 1, ...result });
+  refuses(t, () => parseSeederMessage(reply({ cache: { ...CACHE, usedBytes: -1 } })));
+  refuses(t, () => parseSeederMessage(reply({ cache: { ...CACHE, tasks: [{ ...CACHE.tasks[0], lastUsedMs: 1e300 }] } })));
+  refuses(t, () => parseSeederMessage(reply({ gc: { ...GC, removed: "1" } })));
+  refuses(t, () => parseSeederMessage(reply({ limits: { uploadBytesPerSecond: 1 } })));
+  const ask = (message: object): string => JSON.stringify({ id: 1, ...message });
+  refuses(t, () => parseSupernodeMessage(ask({ kind: "gc", to: { share: 1.5 } })), "bad_request");
+  refuses(t, () => parseSupernodeMessage(ask({ kind: "gc", to: { bytes: "1" } })), "bad_request");
+  refuses(t, () => parseSupernodeMessage(ask({ kind: "limits", set: { originConnectionsPerHost: 0 } })), "bad_request");
+  refuses(t, () => parseSupernodeMessage(ask({ kind: "limits", set: { __proto__: 1, constructor: 1 } })), "bad_request");
+  refuses(t, () => parseSupernodeMessage(ask({ kind: "pin", task: "x", pinned: true })));
 });
 
 test("any JSON gives a message or a SkimmerError", (t) => {

@@ -59,7 +59,11 @@ for (const [what, change] of Object.entries({
   test(`parseTaskRequest() refuses ${what}`, (t) => refuses(t, () => parseTaskRequest({ ...full, ...change }), "bad_request"));
 }
 
-for (const url of ["ftp://h/f", "file:///etc/passwd", "javascript:1", "data:,x"]) {
+for (const url of ["https://h/f", "s3://bucket/key", "hdfs://h/f", "webhdfs://h/f", "swebhdfs://h/f", "file:///srv/f"]) {
+  test(`parseTaskRequest() takes ${url}`, (t) => t.is(parseTaskRequest({ url }).url, url));
+}
+
+for (const url of ["ftp://h/f", "javascript:1", "data:,x", "blob:https://h/f"]) {
   test(`parseTaskRequest() does not support ${url}`, (t) => refuses(t, () => parseTaskRequest({ url }), "unsupported_scheme"));
 }
 

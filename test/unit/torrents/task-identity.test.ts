@@ -1,7 +1,7 @@
 /** What makes two requests the same task. */
 import test from "ava";
 import fc from "fast-check";
-import { originKey, taskIdOf } from "../../../torrents/task-identity.ts";
+import { contentKey, originKey, taskIdOf } from "../../../torrents/task-identity.ts";
 import { refuses } from "./refuses.ts";
 
 const url = "http://example.com/a?x=1";
@@ -65,4 +65,21 @@ test("taskIdOf() counts the digest only where the origin gave no validator", (t)
   const digested = { ...base, request: { url, digest: `sha256:${"a".repeat(64)}` } };
   t.is(taskIdOf(digested), taskIdOf(base));
   t.not(taskIdOf({ ...digested, validators: {} }), taskIdOf({ ...base, validators: {} }));
+});
+
+test("contentKey() and taskIdOf() take a registry's blob by its digest, whatever repository and validators", (t) => {
+  const digest = `sha256:${"a".repeat(64)}`;
+  const blob = (path: string, more: object = {}) => ({ url: `https://registry.example${path}`, digest, ...more });
+  const one = blob(`/v2/team/app/blobs/${digest}`);
+  const other = blob(`/v2/library/x/blobs/${digest}?ns=docker.io`);
+  t.is(contentKey(one), contentKey(other));
+  t.not(originKey(one), originKey(other));
+  const id = (request: typeof one, more: object = {}) => taskIdOf({ request, lengthBytes: 5, validators: { etag: '"1"' }, ...more });
+  t.is(id(one), id(other, { validators: { lastModified: "today" } }));
+  t.not(id(one), id(other, { lengthBytes: 6 }));
+  t.not(id(one), id(other, { salt: Buffer.from("s") }));
+  t.not(id(one), id({ ...one, url: one.url.replace("registry.", "mirror.") }));
+  // without that digest, or for another path, it is an ordinary URL
+  for (const plain of [{ url: one.url }, { ...one, digest: `sha256:${"b".repeat(64)}` }, blob("/v2/team/app/manifests/v1")])
+    t.is(contentKey(plain), originKey(plain));
 });

@@ -8,7 +8,7 @@ declare module "create-torrent" {
   type Done = (error: Error | null, torrent: Uint8Array) => void;
   export default function createTorrent(
     input: Buffer & { name?: string },
-    options: { name: string; pieceLength: number },
+    options: { name: string; pieceLength: number; announceList?: readonly (readonly string[])[] },
     done: Done,
   ): void;
 }

@@ -1,6 +1,6 @@
 import test from "ava";
 import fc from "fast-check";
-import { TokenBucket } from "../../../peer/engine/token-bucket.ts";
+import { TokenBucket } from "../../../system/token-bucket.ts";
 
 const BURST_SECONDS = 0.2;
 

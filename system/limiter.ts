@@ -2,7 +2,7 @@
  * A chain of token buckets (task, then host) with one wake-up for whoever had to wait.
  * Drives a timer only while somebody waits; costs two comparisons where no limit is set.
  */
-import type { Clock } from "../../system/clock.ts";
+import type { Clock } from "./clock.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** One level of the hierarchy. */

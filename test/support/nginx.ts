@@ -1,0 +1,68 @@
+/**
+ * nginx as a real origin: one worker in a temporary folder, serving its `www`. Undefined where it is not installed.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { temporaryFolder } from "./folders.ts";
+import { until } from "./processes.ts";
+
+export interface Nginx extends AsyncDisposable {
+  readonly url: string;
+  /** Where the files are. */
+  readonly root: string;
+}
+
+const PROGRAM = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx", "/opt/homebrew/bin/nginx"].find((path) => existsSync(path));
+
+/** `location` is put into the configuration of everything that is served. */
+export async function startNginx(location = ""): Promise<Nginx | undefined> {
+  if (PROGRAM === undefined) return undefined;
+  await using stack = new AsyncDisposableStack();
+  const { path: folder } = stack.use(await temporaryFolder());
+  const root = join(folder, "www");
+  await mkdir(root);
+  const port = await freePort();
+  await writeFile(join(folder, "nginx.conf"), configuration({ folder, root, port, location }));
+  const child = spawn(PROGRAM, ["-p", folder, "-e", join(folder, "error.log"), "-c", join(folder, "nginx.conf")], { stdio: "ignore" });
+  stack.defer(async () => {
+    if (child.exitCode === null && child.signalCode === null) await Promise.all([once(child, "exit"), child.kill("SIGTERM")]);
+  });
+  const url = `http://127.0.0.1:${port}`;
+  await until(
+    async () =>
+      child.exitCode !== null ||
+      (await fetch(url).then(
+        (response) => response.body?.cancel().then(() => true),
+        () => false,
+      )) === true,
+  );
+  if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}`);
+  const open = stack.move();
+  return { url, root, [Symbol.asyncDispose]: () => open.disposeAsync() };
+}
+
+function configuration(at: { folder: string; root: string; port: number; location: string }): string {
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${at.folder}/${name};`).join(" ");
+  // as root its worker would be somebody who may not look into our folder
+  const user = process.getuid?.() === 0 ? "user root;" : "";
+  return `${user} daemon off; worker_processes 1; pid ${at.folder}/pid;
+events { worker_connections 256; }
+http { access_log off; ${temporary}
+  server { listen 127.0.0.1:${at.port}; root ${at.root}; location / { ${at.location} } }
+}
+`;
+}
+
+/** Somebody may take it before nginx does; then nginx says so. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
