@@ -1,6 +1,7 @@
 /**
  * The final torrents of a complete file: a v1 info dict and its v2 twin, pure functions of content, name and piece
- * length, so that every supernode makes the same ones. Decides.
+ * length, so that every supernode makes the same ones; private content has a secret in them besides, so that who can
+ * guess the content still cannot name its swarm. Decides.
  *
  * Twins, not one hybrid: aria2 1.36 computes a wrong info hash for hybrids.
  */
@@ -16,8 +17,9 @@ const CONTEXT = Buffer.from("skimmer final torrents 1\n");
 const SHA1_BYTES = 20;
 
 /** Bencoded v1 info dict; `sha1s` holds 20 bytes a piece. */
-export function makeInfoV1(input: { name: string; geometry: Geometry; sha1s: Buffer }): Buffer {
+export function makeInfoV1(input: { name: string; geometry: Geometry; sha1s: Buffer; secret?: Buffer }): Buffer {
   return encode({
+    ...privacy(input.secret),
     length: input.geometry.lengthBytes,
     name: input.name,
     "piece length": input.geometry.pieceLengthBytes,
@@ -26,10 +28,21 @@ export function makeInfoV1(input: { name: string; geometry: Geometry; sha1s: Buf
 }
 
 /** Bencoded v2 info dict (BEP 52); an empty file has no pieces root. */
-export function makeInfoV2(input: { name: string; geometry: Geometry; piecesRoot?: Buffer }): Buffer {
+export function makeInfoV2(input: { name: string; geometry: Geometry; piecesRoot?: Buffer; secret?: Buffer }): Buffer {
   const file = { length: input.geometry.lengthBytes, "pieces root": input.geometry.lengthBytes === 0 ? undefined : input.piecesRoot };
   const tree = new Map([[Buffer.from(input.name, "utf8").toString("latin1"), { "": file }]]);
-  return encode({ "file tree": tree, "meta version": 2, name: input.name, "piece length": input.geometry.pieceLengthBytes });
+  return encode({
+    ...privacy(input.secret),
+    "file tree": tree,
+    "meta version": 2,
+    name: input.name,
+    "piece length": input.geometry.pieceLengthBytes,
+  });
+}
+
+/** BEP 27 keeps such a torrent off the DHT; `source` is what trackers use to make an info hash their own. */
+function privacy(secret: Buffer | undefined): { private?: number; source?: string } {
+  return secret === undefined ? {} : { private: 1, source: secret.toString("hex") };
 }
 
 export function infoHashV1(info: Uint8Array): InfoHash {

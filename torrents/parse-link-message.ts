@@ -4,13 +4,18 @@
 import { parseTaskId } from "./ids.ts";
 import { liveInfoHash, parseLiveInfo } from "./live-info.ts";
 import { fieldReader, type JsonObject } from "./parse-fields.ts";
+import { parseSeederLimits } from "./parse-limits.ts";
 import { parseFinalTorrents, parseOptionalInfoHash, parseState, parseValidators } from "./parse-task-answer.ts";
 import { parseTaskRequest } from "./parse-task-request.ts";
-import type { SeederMessage, SeederTask, SupernodeMessage } from "./seeder-link.ts";
-import { type ApiErrorBody, INLINE_BYTES } from "./task-api.ts";
+import type { CacheReport, GcResult, SeederMessage, SeederRequest, SeederTask, SupernodeMessage } from "./seeder-link.ts";
+import { type ApiErrorBody, INLINE_BYTES, type SeederLimits } from "./task-api.ts";
 
 const read = fieldReader("protocol", "seeder link");
+const readGc = fieldReader("bad_request", "gc request");
 const ANY_ID = { least: 0, most: Number.MAX_SAFE_INTEGER };
+const MOST_CACHED = 100_000;
+/** The latest time that Date can tell. */
+const MOST_DATE_MS = 8_640_000_000_000_000;
 
 /** What a seeder said. Throws SkimmerError `protocol`. */
 export function parseSeederMessage(text: string): SeederMessage {
@@ -31,12 +36,15 @@ export function parseSeederMessage(text: string): SeederMessage {
         kind: "reply",
         id: read.integer(message.id, "id", ANY_ID),
         task: message.task === undefined ? undefined : parseTask(message.task),
+        cache: message.cache === undefined ? undefined : parseCacheReport(message.cache),
+        gc: message.gc === undefined ? undefined : parseGcResult(message.gc),
+        limits: message.limits === undefined ? undefined : parseAllLimits(message.limits),
         error: message.error === undefined ? undefined : parseApiError(message.error),
       };
     case "task":
       return { kind: "task", task: parseTask(message.task) };
     case "gone":
-      return { kind: "gone", task: taskId(message.task) };
+      return { kind: "gone", task: taskId(message.task), reason: message.reason === "evicted" ? "evicted" : "deleted" };
     default:
       return read.fail("kind", "known");
   }
@@ -54,6 +62,14 @@ export function parseSupernodeMessage(text: string): SupernodeMessage {
       return { kind: "resolve", id: read.integer(message.id, "id", ANY_ID), request: parseTaskRequest(message.request) };
     case "delete":
       return { kind: "delete", id: read.integer(message.id, "id", ANY_ID), task: taskId(message.task) };
+    case "pin":
+      return { kind: "pin", id: read.integer(message.id, "id", ANY_ID), task: taskId(message.task), pinned: read.flag(message.pinned) };
+    case "cache":
+      return { kind: "cache", id: read.integer(message.id, "id", ANY_ID) };
+    case "gc":
+      return { kind: "gc", id: read.integer(message.id, "id", ANY_ID), to: parseGcTarget(message.to) };
+    case "limits":
+      return { kind: "limits", id: read.integer(message.id, "id", ANY_ID), set: parseSeederLimits(message.set) };
     default:
       return read.fail("kind", "known");
   }
@@ -94,6 +110,47 @@ export function parseApiError(value: unknown): ApiErrorBody["error"] {
     hint: read.optionalText(error.hint, "error.hint", 4096),
     status: error.status === undefined ? undefined : read.integer(error.status, "error.status", { least: 0, most: 999 }),
   };
+}
+
+function parseCacheReport(value: unknown): CacheReport {
+  const report = read.object(value, "cache");
+  return {
+    quotaBytes: read.integer(report.quotaBytes, "quotaBytes", ANY_ID),
+    usedBytes: read.integer(report.usedBytes, "usedBytes", ANY_ID),
+    availableBytes: read.integer(report.availableBytes, "availableBytes", ANY_ID),
+    tasks: read.list(report.tasks, "cache.tasks", MOST_CACHED).map((entry) => {
+      const task = read.object(entry, "cache.task");
+      return {
+        id: taskId(task.id),
+        bytes: read.integer(task.bytes, "bytes", ANY_ID),
+        pinned: read.flag(task.pinned),
+        active: read.flag(task.active),
+        lastUsedMs: read.integer(task.lastUsedMs, "lastUsedMs", { least: 0, most: MOST_DATE_MS }),
+      };
+    }),
+  };
+}
+
+/** What a collection came to, at a seeder or over all of them. */
+export function parseGcResult(value: unknown): GcResult {
+  const result = read.object(value, "gc");
+  const count = (field: string): number => read.integer(result[field], `gc.${field}`, ANY_ID);
+  return { removed: count("removed"), freedBytes: count("freedBytes"), leftovers: count("leftovers"), usedBytes: count("usedBytes") };
+}
+
+/** Where a collection is to stop. Throws SkimmerError `bad_request`. */
+export function parseGcTarget(value: unknown): (SeederRequest & { kind: "gc" })["to"] {
+  if (value === undefined) return undefined;
+  const { bytes, share } = readGc.object(value, "to");
+  if (share === undefined) return { bytes: readGc.integer(bytes, "to.bytes", ANY_ID) };
+  return typeof share === "number" && share >= 0 && share <= 1 ? { share } : readGc.fail("to.share", "a number from 0 to 1");
+}
+
+function parseAllLimits(value: unknown): SeederLimits {
+  const limits = parseSeederLimits(value);
+  const { originBytesPerSecond, originHostBytesPerSecond, originConnectionsPerHost, uploadBytesPerSecond } = limits;
+  const all = { originBytesPerSecond, originHostBytesPerSecond, originConnectionsPerHost, uploadBytesPerSecond };
+  return Object.values(all).includes(undefined) ? read.fail("limits", "complete") : (all as SeederLimits);
 }
 
 function taskId(value: unknown) {

@@ -3,12 +3,12 @@
  * at `/api/v1/seeders/link`, JSON text messages (at most LINK_MESSAGE_BYTES), both directions.
  *
  * Order: supernode sends `challenge`; seeder answers `hello` with its cluster key and a signature over the
- * nonce; supernode answers `welcome` or closes with 4401 and a reason. Then requests (`resolve`, `delete`) go
+ * nonce; supernode answers `welcome` or closes with 4401 and a reason. Then requests (those with an id) go
  * from supernode to seeder, each answered by `reply` with the same id; the seeder sends `task` whenever a
- * task's state changes (and once for each task that it holds, right after `welcome`).
+ * task's state changes (and once for each task that it holds, right after `welcome`), and `gone` when it holds one no more.
  */
 import type { InfoHash, TaskId } from "./ids.ts";
-import type { ApiErrorBody, FinalTorrents, TaskRequest, TaskState, Validators } from "./task-api.ts";
+import type { ApiErrorBody, FinalTorrents, SeederLimits, TaskRequest, TaskState, Validators } from "./task-api.ts";
 
 export const LINK_PATH = "/api/v1/seeders/link";
 export const LINK_MESSAGE_BYTES = 64 * 1024 * 1024;
@@ -36,11 +36,55 @@ export interface SeederTask {
   readonly error?: ApiErrorBody["error"];
 }
 
+/** What a seeder stores. */
+export interface CacheReport {
+  readonly quotaBytes: number;
+  readonly usedBytes: number;
+  /** Free on its file system. */
+  readonly availableBytes: number;
+  readonly tasks: readonly {
+    readonly id: TaskId;
+    readonly bytes: number;
+    readonly pinned: boolean;
+    /** It is fetched, or a peer that lacks pieces is connected. */
+    readonly active: boolean;
+    /** Milliseconds since 1970. */
+    readonly lastUsedMs: number;
+  }[];
+}
+
+/** What a collection did: tasks and bytes that went, what was left over of tasks before, and the bytes that are left. */
+export interface GcResult {
+  readonly removed: number;
+  readonly freedBytes: number;
+  readonly leftovers: number;
+  readonly usedBytes: number;
+}
+
+/** `evicted`: this seeder has it no more, others may. `deleted`: nobody is to have it. */
+export type GoneReason = "evicted" | "deleted";
+
 export type SupernodeMessage =
   | { readonly kind: "challenge"; readonly nonce: string }
   | { readonly kind: "welcome"; readonly seederId: string }
+  | SeederRequest;
+
+/** `gc`: down to so many bytes, or the share of the file system; absent: to the low mark. */
+export type SeederRequest =
   | { readonly kind: "resolve"; readonly id: number; readonly request: Omit<TaskRequest, "peer"> }
-  | { readonly kind: "delete"; readonly id: number; readonly task: TaskId };
+  | { readonly kind: "delete"; readonly id: number; readonly task: TaskId }
+  | { readonly kind: "pin"; readonly id: number; readonly task: TaskId; readonly pinned: boolean }
+  | { readonly kind: "cache"; readonly id: number }
+  | { readonly kind: "gc"; readonly id: number; readonly to?: { readonly bytes: number } | { readonly share: number } }
+  | { readonly kind: "limits"; readonly id: number; readonly set: Partial<SeederLimits> };
+
+/** What a seeder answers to a request that succeeded: the field that fits the request's kind. */
+export interface SeederResult {
+  readonly task?: SeederTask;
+  readonly cache?: CacheReport;
+  readonly gc?: GcResult;
+  readonly limits?: SeederLimits;
+}
 
 export type SeederMessage =
   | {
@@ -55,6 +99,6 @@ export type SeederMessage =
       readonly host?: string;
       readonly version: string;
     }
-  | { readonly kind: "reply"; readonly id: number; readonly task?: SeederTask; readonly error?: ApiErrorBody["error"] }
+  | ({ readonly kind: "reply"; readonly id: number; readonly error?: ApiErrorBody["error"] } & SeederResult)
   | { readonly kind: "task"; readonly task: SeederTask }
-  | { readonly kind: "gone"; readonly task: TaskId };
+  | { readonly kind: "gone"; readonly task: TaskId; readonly reason: GoneReason };

@@ -103,3 +103,50 @@ export interface TaskSummary {
   readonly lastUsedAt: string;
   readonly error?: ApiErrorBody["error"];
 }
+
+/** Body of `GET /api/v1/cache`: what the seeders store. */
+export interface CacheListing {
+  readonly seeders: readonly {
+    readonly id: PeerId;
+    readonly host: string;
+    readonly port: number;
+    readonly quotaBytes: number;
+    readonly usedBytes: number;
+    /** Free on its file system. */
+    readonly availableBytes: number;
+    readonly tasks: number;
+  }[];
+  /** Public tasks, the most recently used first. */
+  readonly tasks: readonly {
+    readonly id: TaskId;
+    readonly url: string;
+    readonly name: string;
+    readonly state: TaskState;
+    readonly lengthBytes: number;
+    /** On disk, over all seeders. */
+    readonly bytes: number;
+    readonly seeders: number;
+    readonly pinned: boolean;
+    /** It is fetched, or a peer that lacks pieces is connected. */
+    readonly active: boolean;
+    readonly lastUsedAt: string;
+  }[];
+  readonly private: { readonly tasks: number; readonly bytes: number };
+}
+
+/** Bounds on one seeder's traffic. Rates in bytes per second, 0 is unlimited. */
+export interface SeederLimits {
+  /** From all origins. */
+  readonly originBytesPerSecond: number;
+  /** From each origin host. */
+  readonly originHostBytesPerSecond: number;
+  /** Connections at once to each origin host; at least 1. */
+  readonly originConnectionsPerHost: number;
+  /** To all peers. */
+  readonly uploadBytesPerSecond: number;
+}
+
+/** Body of `GET` and `PUT /api/v1/limits`: what is in force at every seeder (null where they differ), and at each. */
+export type LimitsAnswer = { readonly [Name in keyof SeederLimits]: number | null } & {
+  readonly seeders: readonly (SeederLimits & { readonly id: PeerId; readonly host: string; readonly port: number })[];
+};

@@ -20,6 +20,19 @@ export function originKey(request: Pick<TaskRequest, "url" | "filter" | "tag" | 
   ]);
 }
 
+/** A blob of the registry API (OCI distribution): `/v2/NAME/blobs/DIGEST`. */
+const BLOB_PATH = /^\/v2\/[^?#]+\/blobs\/(sha256:[0-9a-f]{64})$/;
+
+/**
+ * Canonical text of the content: which seeder is responsible goes by it. As originKey, except for a registry's blob that is asked for
+ * with its own digest: registry and digest then, so that all of its repositories share one swarm. The registry stays in,
+ * because another one could send other bytes under the digest. Never for single flight: who may read one repository may not read another.
+ */
+export function contentKey(request: Parameters<typeof originKey>[0]): string {
+  const blob = pinnedBlob(request);
+  return blob === undefined ? originKey(request) : originKey({ ...request, ...blob, filter: undefined });
+}
+
 /**
  * The task's id: SHA-256 over origin key, length, validators and salt, each with its length in front.
  * Where the origin gave validators they identify the content, and the digest is only a check: callers with and
@@ -32,11 +45,27 @@ export function taskIdOf(input: {
   salt?: Buffer;
 }): TaskId {
   const hash = createHash("sha256");
-  const { etag = "", lastModified = "" } = input.validators;
+  const { etag = "", lastModified = "" } = isRegistryBlob(input.request) ? {} : input.validators;
   const request = etag + lastModified === "" ? input.request : { ...input.request, digest: undefined };
-  for (const text of [originKey(request), String(input.lengthBytes), etag, lastModified]) addField(hash, Buffer.from(text));
+  for (const text of [contentKey(request), String(input.lengthBytes), etag, lastModified]) addField(hash, Buffer.from(text));
   addField(hash, input.salt ?? Buffer.alloc(0));
   return hash.digest("hex") as TaskId;
+}
+
+/** Whether a request asks for a registry's blob with its own digest. */
+export function isRegistryBlob(request: { url: string; digest?: string }): boolean {
+  return pinnedBlob(request) !== undefined;
+}
+
+function pinnedBlob({ url, digest }: { url: string; digest?: string }): { url: string } | undefined {
+  if (digest === undefined || !URL.canParse(url)) return undefined;
+  const { origin, pathname } = new URL(url);
+  const [, named] = BLOB_PATH.exec(decodeColon(pathname)) ?? [];
+  return named === digest ? { url: `${origin}/${digest}` } : undefined;
+}
+
+function decodeColon(path: string): string {
+  return path.replace(/%3a/gi, ":");
 }
 
 /** Without fragment and filtered parameters; default ports go by URL parsing. Throws SkimmerError `bad_request`. */

@@ -11,7 +11,12 @@ import { parseInfoV2 } from "../torrents/final-torrents.ts";
 import { parseTaskRequest } from "../torrents/parse-task-request.ts";
 import type { FinalTorrents } from "../torrents/task-api.ts";
 import { magnetLink, torrentFile } from "../torrents/torrent-file.ts";
+import { addCacheRoutes } from "./cache-routes.ts";
+import type { CacheService } from "./cache-service.ts";
+import type { SupernodeMetrics } from "./metrics.ts";
 import { OPENAPI } from "./openapi.ts";
+import { addPreheatRoutes, type WebhookOptions } from "./preheat/preheat-routes.ts";
+import type { PreheatService } from "./preheat/preheat-service.ts";
 import type { TaskService } from "./task-service.ts";
 import type { TrackerServer } from "./tracker-server.ts";
 
@@ -20,8 +25,12 @@ const RETRY_SECONDS = "2";
 
 export interface ApiOptions {
   readonly service: TaskService;
+  readonly cache: CacheService;
   readonly tracker: TrackerServer;
   readonly logger: Logger;
+  readonly preheats: PreheatService;
+  readonly webhooks: WebhookOptions;
+  readonly metrics: SupernodeMetrics;
   /** Host in tracker URLs; undefined: the one that the caller used. */
   readonly advertise: string | undefined;
   /** The UDP tracker is there. */
@@ -33,6 +42,7 @@ export interface ApiOptions {
 export function makeApi(options: ApiOptions): Koa {
   const app = new Koa();
   app.silent = true;
+  app.use(options.metrics.middleware);
   app.use(errorBody(options.logger));
   app.use(mountTracker(options.tracker));
   const router = makeRouter(options);
@@ -50,6 +60,11 @@ function makeRouter(options: ApiOptions): Router {
     const health = options.health();
     context.status = health.ready ? 200 : 503;
     context.body = health;
+  });
+  router.get("/metrics", async (context) => {
+    const { registry } = options.metrics;
+    context.type = registry.contentType;
+    context.body = await registry.metrics();
   });
   router.get("/api/v1/openapi.json", (context) => {
     context.body = OPENAPI;
@@ -83,6 +98,8 @@ function makeRouter(options: ApiOptions): Router {
     await service.delete(context.params.id);
     context.status = 204;
   });
+  addCacheRoutes(router, { cache: options.cache, service, readJson });
+  addPreheatRoutes(router, { preheats: options.preheats, webhooks: options.webhooks, readJson, readPage });
   return router;
 }
 
@@ -117,6 +134,7 @@ const STATUS_OF: Partial<Record<ErrorCode, number>> = {
   origin_unreachable: 502,
   origin_failed: 502,
   no_seeder: 503,
+  busy: 503,
   disk_full: 507,
   timeout: 504,
 };

@@ -2,6 +2,7 @@
  * The API's description (OpenAPI 3.1), served at /api/v1/openapi.json. A test compares its paths with the routes.
  */
 import { VERSION } from "../system/options.ts";
+import { PREHEAT_SCHEMAS, preheatPaths } from "./preheat/preheat-openapi.ts";
 
 const error = (description: string) => ({
   description,
@@ -40,7 +41,17 @@ const TASK_FIELDS = {
   infoHashV2: text,
 };
 
+const rate = { ...count, description: "bytes per second, 0 is unlimited" };
+const LIMIT_FIELDS = {
+  originBytesPerSecond: { ...rate, description: "from all origins, bytes per second; 0 is unlimited" },
+  originHostBytesPerSecond: { ...rate, description: "from each origin host, bytes per second; 0 is unlimited" },
+  originConnectionsPerHost: { type: "integer", minimum: 1, maximum: 1024, description: "connections at once to each origin host" },
+  uploadBytesPerSecond: { ...rate, description: "to all peers, bytes per second; 0 is unlimited" },
+};
+const SEEDER_FIELDS = { id: text, host: text, port: count };
+
 const SCHEMAS = {
+  ...PREHEAT_SCHEMAS,
   Error: {
     type: "object",
     properties: { error: { type: "object", properties: { code: text, message: text, hint: text, status: count } } },
@@ -79,6 +90,107 @@ const SCHEMAS = {
   },
 };
 
+const PREHEAT_ID = { name: "id", in: "path", required: true, schema: text, description: "id of the preheat" } as const;
+const PAGE = [
+  { name: "limit", in: "query", schema: { ...count, maximum: 1000, default: 100 } },
+  { name: "offset", in: "query", schema: { ...count, default: 0 } },
+] as const;
+
+const CACHE_SCHEMAS = {
+  Cache: {
+    type: "object",
+    properties: {
+      seeders: {
+        type: "array",
+        items: {
+          type: "object",
+          properties: { ...SEEDER_FIELDS, quotaBytes: count, usedBytes: count, availableBytes: count, tasks: count },
+        },
+      },
+      tasks: {
+        type: "array",
+        items: {
+          type: "object",
+          properties: {
+            id: text,
+            url: text,
+            name: text,
+            state: TASK_FIELDS.state,
+            lengthBytes: count,
+            bytes: { ...count, description: "on disk, over all seeders" },
+            seeders: count,
+            pinned: { type: "boolean" },
+            active: { type: "boolean", description: "it is fetched, or a peer that lacks pieces is connected" },
+            lastUsedAt: text,
+          },
+        },
+      },
+      private: { type: "object", properties: { tasks: count, bytes: count }, description: "private tasks are counted, not named" },
+    },
+  },
+  GcRequest: {
+    type: "object",
+    properties: {
+      to: {
+        type: "object",
+        properties: { bytes: count, share: { type: "number", minimum: 0, maximum: 1, description: "of the file system" } },
+        description: "how much content may stay at each seeder; absent: its low mark",
+      },
+    },
+  },
+  GcResult: { type: "object", properties: { removed: count, freedBytes: count, leftovers: count, usedBytes: count } },
+  Limits: {
+    type: "object",
+    properties: LIMIT_FIELDS,
+    additionalProperties: false,
+    description: "of each seeder; those that are absent stay",
+  },
+  LimitsAnswer: {
+    type: "object",
+    properties: {
+      ...LIMIT_FIELDS,
+      seeders: { type: "array", items: { type: "object", properties: { ...SEEDER_FIELDS, ...LIMIT_FIELDS } } },
+    },
+    description: "what is in force at every seeder (null where they differ), and at each",
+  },
+};
+
+const body = (schema: string) => ({ required: true, content: { "application/json": { schema: ref(schema) } } });
+const NO_SEEDER_ANSWER = { 503: error("the seeder went away"), 504: error("the seeder does not answer") };
+
+const CACHE_PATHS = {
+  "/api/v1/cache": {
+    get: { summary: "What the seeders store", responses: { 200: json("stored content", ref("Cache")), ...NO_SEEDER_ANSWER } },
+  },
+  "/api/v1/cache/gc": {
+    post: {
+      summary: "Evict what is idle, and remove leftovers",
+      requestBody: body("GcRequest"),
+      responses: { 200: json("what went", ref("GcResult")), 400: error("malformed request"), ...NO_SEEDER_ANSWER },
+    },
+  },
+  "/api/v1/tasks/{id}/pin": {
+    put: {
+      summary: "Keep a task whatever room is needed",
+      parameters: [ID],
+      responses: { 204: { description: "pinned" }, 404: error("unknown, or no seeder has it"), ...NO_SEEDER_ANSWER },
+    },
+    delete: {
+      summary: "Let a task be evicted again",
+      parameters: [ID],
+      responses: { 204: { description: "unpinned" }, 404: error("unknown, or no seeder has it"), ...NO_SEEDER_ANSWER },
+    },
+  },
+  "/api/v1/limits": {
+    get: { summary: "Bounds on the seeders' traffic", responses: { 200: json("in force", ref("LimitsAnswer")), ...NO_SEEDER_ANSWER } },
+    put: {
+      summary: "Change bounds on the seeders' traffic; in force at once, until the supernode restarts",
+      requestBody: body("Limits"),
+      responses: { 200: json("in force", ref("LimitsAnswer")), 400: error("malformed request"), ...NO_SEEDER_ANSWER },
+    },
+  },
+};
+
 export const OPENAPI = {
   openapi: "3.1.0",
   info: { title: "Skimmer supernode", version: VERSION, license: { name: "Apache-2.0" } },
@@ -98,10 +210,7 @@ export const OPENAPI = {
       },
       get: {
         summary: "List public tasks, the latest first",
-        parameters: [
-          { name: "limit", in: "query", schema: { ...count, maximum: 1000, default: 100 } },
-          { name: "offset", in: "query", schema: { ...count, default: 0 } },
-        ],
+        parameters: PAGE,
         responses: { 200: json("tasks", { type: "object", properties: { tasks: { type: "array", items: ref("TaskSummary") } } }) },
       },
     },
@@ -135,6 +244,8 @@ export const OPENAPI = {
         },
       },
     },
+    ...preheatPaths({ error, json, ref, page: PAGE, id: PREHEAT_ID }),
+    ...CACHE_PATHS,
     "/api/v1/openapi.json": { get: { summary: "This document", responses: { 200: { description: "OpenAPI" } } } },
     "/healthz": {
       get: {
@@ -142,10 +253,11 @@ export const OPENAPI = {
         responses: { 200: { description: "yes" }, 503: { description: "no seeder yet" } },
       },
     },
+    "/metrics": { get: { summary: "Metrics for Prometheus", responses: { 200: { description: "text", content: { "text/plain": {} } } } } },
     "/announce": {
       get: { summary: "HTTP tracker (BEP 3, 7, 23); WebSocket on the same path", responses: { 200: { description: "bencoded answer" } } },
     },
     "/scrape": { get: { summary: "HTTP tracker scrape (BEP 48)", responses: { 200: { description: "bencoded answer" } } } },
   },
-  components: { schemas: SCHEMAS },
+  components: { schemas: { ...SCHEMAS, ...CACHE_SCHEMAS } },
 } as const;

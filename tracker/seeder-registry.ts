@@ -15,9 +15,17 @@ import { publicKeyFrom } from "../torrents/cluster-key.ts";
 import { type PeerId, parsePeerId, type TaskId } from "../torrents/ids.ts";
 import { parseSeederMessage } from "../torrents/parse-link-message.ts";
 import { rendezvousOrder } from "../torrents/rendezvous.ts";
-import { LINK_SIGNATURE_CONTEXT, type SeederMessage, type SeederTask, type SupernodeMessage } from "../torrents/seeder-link.ts";
-import type { TaskRequest } from "../torrents/task-api.ts";
-import { originKey } from "../torrents/task-identity.ts";
+import {
+  type GoneReason,
+  LINK_SIGNATURE_CONTEXT,
+  type SeederMessage,
+  type SeederRequest,
+  type SeederResult,
+  type SeederTask,
+  type SupernodeMessage,
+} from "../torrents/seeder-link.ts";
+import type { SeederLimits, TaskRequest } from "../torrents/task-api.ts";
+import { contentKey } from "../torrents/task-identity.ts";
 import { keepAlive } from "./keep-alive.ts";
 
 const HELLO_LIMIT_MS = 5000;
@@ -33,14 +41,18 @@ export interface LinkedSeeder {
 
 interface Link extends LinkedSeeder {
   readonly socket: WebSocket;
-  readonly pending: Map<number, { resolve(task: SeederTask | undefined): void; reject(error: Error): void }>;
+  readonly pending: Map<number, { resolve(result: SeederResult): void; reject(error: Error): void }>;
 }
 
 export interface RegistryEvents {
   onTask(task: SeederTask, seeder: PeerId): void;
-  onGone(task: TaskId): void;
+  /** It has the task no more; `deleted`: nobody is to have it. */
+  onGone(task: TaskId, seeder: PeerId, reason: GoneReason): void;
   onSeederGone(seeder: PeerId): void;
 }
+
+/** A request without its number. */
+export type SeederCall = SeederRequest extends infer Each ? (Each extends SeederRequest ? Omit<Each, "id"> : never) : never;
 
 export class SeederRegistry {
   readonly #links = new Map<PeerId, Link>();
@@ -48,6 +60,8 @@ export class SeederRegistry {
   readonly #logger: Logger;
   readonly #pinPath: string;
   readonly #arrivals = new Set<() => void>();
+  /** What was changed here; a seeder that links later gets it too. */
+  #limits: Partial<SeederLimits> = {};
   #nextId = 1;
 
   constructor(options: { pinPath: string; logger: Logger; events: RegistryEvents }) {
@@ -79,13 +93,12 @@ export class SeederRegistry {
   /** Asks the responsible seeder, then the next ones where it is away. Rejects with what the seeder said, or `no_seeder`. */
   async resolve(request: TaskRequest): Promise<SeederTask> {
     const { peer: _peer, ...asked } = request;
-    for (const id of rendezvousOrder(originKey(request), [...this.#links.keys()])) {
+    for (const id of rendezvousOrder(contentKey(request), [...this.#links.keys()])) {
       const link = this.#links.get(id as PeerId);
       if (link === undefined) continue;
       try {
-        const task = await this.#request(link, (id) => ({ kind: "resolve", id, request: asked }));
+        const { task } = await this.#request(link, { kind: "resolve", request: asked });
         if (task === undefined) throw new SkimmerError("protocol", "the seeder answered without a task");
-        this.#events.onTask(task, link.peerId);
         return task;
       } catch (error) {
         if (!(error instanceof SkimmerError) || error.code !== "no_seeder") throw error;
@@ -99,10 +112,22 @@ export class SeederRegistry {
 
   /** Has every seeder delete the task. */
   async delete(task: TaskId): Promise<void> {
-    const asked = [...this.#links.values()].map((link) => this.#request(link, (id) => ({ kind: "delete", id, task })));
-    const results = await Promise.allSettled(asked);
-    const failed = results.find((result) => result.status === "rejected" && (result.reason as SkimmerError).code !== "not_found");
+    await this.askAll({ kind: "delete", task }, "not_found");
+  }
+
+  /** Bounds for each seeder, those that link later included. Answers what is in force now. */
+  async setLimits(change: Partial<SeederLimits>): Promise<{ seeder: LinkedSeeder; result: SeederResult }[]> {
+    this.#limits = { ...this.#limits, ...change };
+    return this.askAll({ kind: "limits", set: change });
+  }
+
+  /** Asks every seeder. Rejects with the first failure, other than the one that does not matter. */
+  async askAll(call: SeederCall, harmless?: ErrorCode): Promise<{ seeder: LinkedSeeder; result: SeederResult }[]> {
+    const links = [...this.#links.values()];
+    const answers = await Promise.allSettled(links.map(async (seeder) => ({ seeder, result: await this.#request(seeder, call) })));
+    const failed = answers.find((answer) => answer.status === "rejected" && (answer.reason as SkimmerError).code !== harmless);
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
+    return answers.filter((answer) => answer.status === "fulfilled").map((answer) => answer.value);
   }
 
   /** A seeder opened its link. */
@@ -141,10 +166,12 @@ export class SeederRegistry {
     if (message.kind === "hello") return onHello(message);
     if (link === undefined) throw new SkimmerError("protocol", "seeder spoke before its hello");
     if (message.kind === "task") return this.#events.onTask(message.task, link.peerId);
-    if (message.kind === "gone") return this.#events.onGone(message.task);
+    if (message.kind === "gone") return this.#events.onGone(message.task, link.peerId, message.reason);
     const waiting = link.pending.get(message.id);
     link.pending.delete(message.id);
-    if (message.error === undefined) waiting?.resolve(message.task);
+    // in the order of the messages: news of the same task may come right behind
+    if (message.task !== undefined) this.#events.onTask(message.task, link.peerId);
+    if (message.error === undefined) waiting?.resolve(message);
     else
       waiting?.reject(
         new SkimmerError(message.error.code as ErrorCode, message.error.message, {
@@ -174,11 +201,14 @@ export class SeederRegistry {
       socket.close(4401, refusal);
       return undefined;
     }
+    // it may have gone while its key was looked up: nobody would take its link away
+    if (socket.readyState !== socket.OPEN) return undefined;
     this.#links.get(peerId)?.socket.terminate();
     const link: Link = { peerId, host: hello.host ?? seen.host, port: hello.port, socket, pending: new Map() };
     this.#links.set(peerId, link);
     this.#logger.info({ host: link.host, port: link.port }, "seeder linked");
     send(socket, { kind: "welcome", seederId: peerId });
+    if (Object.keys(this.#limits).length > 0) this.#request(link, { kind: "limits", set: this.#limits }).catch(() => undefined);
     for (const arrived of this.#arrivals) arrived();
     return link;
   }
@@ -203,7 +233,7 @@ export class SeederRegistry {
     link.pending.clear();
   }
 
-  #request(link: Link, make: (id: number) => SupernodeMessage): Promise<SeederTask | undefined> {
+  #request(link: Link, call: SeederCall): Promise<SeederResult> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -212,16 +242,16 @@ export class SeederRegistry {
       }, REQUEST_LIMIT_MS);
       const done = (): void => clearTimeout(timer);
       link.pending.set(id, {
-        resolve: (task) => {
+        resolve: (result) => {
           done();
-          resolve(task);
+          resolve(result);
         },
         reject: (error) => {
           done();
           reject(error);
         },
       });
-      send(link.socket, make(id));
+      send(link.socket, { ...call, id });
     });
   }
 }

@@ -6,10 +6,18 @@ import { once } from "node:events";
 import { createServer, type Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import type { CredentialStore } from "../registry/docker-config.ts";
+import type { RegistryTls } from "../registry/registry-http.ts";
 import { realClock } from "../system/clock.ts";
 import { SkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
+import type { SeederTask } from "../torrents/seeder-link.ts";
+import type { TaskRequest } from "../torrents/task-api.ts";
 import { makeApi } from "./api.ts";
+import { CacheService } from "./cache-service.ts";
+import { type SupernodeFigures, SupernodeMetrics } from "./metrics.ts";
+import type { WebhookOptions } from "./preheat/preheat-routes.ts";
+import { PreheatService } from "./preheat/preheat-service.ts";
 import { SeederRegistry } from "./seeder-registry.ts";
 import { SwarmStore } from "./swarm-store.ts";
 import { TaskService } from "./task-service.ts";
@@ -19,6 +27,7 @@ import { attachWebSockets } from "./web-sockets.ts";
 
 const BIND_TRIES = 20;
 const MOST_CONNECTIONS = 20_000;
+const PREHEAT_SEEDER_WAIT_MS = 30_000;
 
 export interface SupernodeOptions {
   readonly listen: { readonly host: string; readonly port: number };
@@ -27,6 +36,11 @@ export interface SupernodeOptions {
   readonly openTracker: boolean;
   readonly announceIntervalMs: number;
   readonly expectsSeeder: boolean;
+  /** The supernode's own at registries, for what webhooks name; absent: none. */
+  readonly credentials?: CredentialStore;
+  readonly webhooks?: WebhookOptions;
+  /** For https registries. */
+  readonly tls?: RegistryTls;
   readonly logger: Logger;
 }
 
@@ -38,34 +52,19 @@ export interface Supernode extends AsyncDisposable {
 
 /** Starts one. Rejects with SkimmerError `address_in_use`. */
 export async function openSupernode(options: SupernodeOptions): Promise<Supernode> {
-  const { logger } = options;
-  const swarms = new SwarmStore({ expireMs: options.announceIntervalMs * 2 });
-  const tasks = new TaskTable({ path: join(options.data, "tasks.json"), swarms, logger, clock: realClock });
-  await tasks.load();
-  let service: TaskService | undefined;
-  const seeders = new SeederRegistry({
-    pinPath: join(options.data, "cluster.pub"),
-    logger,
-    events: {
-      onTask: (task, seeder) => {
-        tasks.update(task, seeder);
-        service?.addSeederTo(task, seeder);
-      },
-      onGone: (task) => tasks.remove(task),
-      onSeederGone: (seeder) => tasks.dropSeeder(seeder),
-    },
-  });
-  service = new TaskService({ tasks, seeders, swarms, clock: realClock, random: Math.random });
+  const { logger, announceIntervalMs: intervalMs, advertise } = options;
+  const parts = await openParts(options);
+  const { swarms, tasks, seeders, service, preheats } = parts;
   const refresh = setInterval(() => {
-    for (const row of tasks.rows) for (const seeder of row.seeders) service?.addSeederTo(row.task, seeder as never);
-  }, options.announceIntervalMs);
+    for (const row of tasks.rows) for (const seeder of row.seeders) service.addSeederTo(row.task, seeder as never);
+  }, intervalMs);
   refresh.unref();
   const tracker = new TrackerServer({
     store: swarms,
     clock: realClock,
     random: Math.random,
     logger,
-    intervalMs: options.announceIntervalMs,
+    intervalMs,
     open: options.openTracker,
   });
   const health = () => ({
@@ -73,7 +72,10 @@ export async function openSupernode(options: SupernodeOptions): Promise<Supernod
     seeders: seeders.seeders.length,
     tasks: tasks.size,
   });
-  const app = makeApi({ service, tracker, logger, advertise: options.advertise, udp: true, health });
+  const cache = new CacheService({ tasks, seeders });
+  const metrics = new SupernodeMetrics(figuresOf({ ...parts, tracker }));
+  const webhooks = options.webhooks ?? { secret: undefined, registry: undefined };
+  const app = makeApi({ service, cache, tracker, preheats, webhooks, metrics, logger, advertise, udp: true, health });
   const http = await bind(options, tracker, () => createServer(HTTP_LIMITS, app.callback()));
   const links = attachWebSockets(http, { tracker, seeders });
   const { port } = http.address() as AddressInfo;
@@ -83,6 +85,7 @@ export async function openSupernode(options: SupernodeOptions): Promise<Supernod
     seeders,
     [Symbol.asyncDispose]: async () => {
       clearInterval(refresh);
+      await preheats[Symbol.asyncDispose]();
       seeders.close();
       for (const server of links) server.close();
       http.close();
@@ -90,6 +93,76 @@ export async function openSupernode(options: SupernodeOptions): Promise<Supernod
       await tracker[Symbol.asyncDispose]();
       await tasks.close();
     },
+  };
+}
+
+interface Parts {
+  readonly swarms: SwarmStore;
+  readonly tasks: TaskTable;
+  readonly seeders: SeederRegistry;
+  readonly service: TaskService;
+  readonly preheats: PreheatService;
+}
+
+/** What has no port of its own; brings the last run's tasks and preheats back. */
+async function openParts(options: SupernodeOptions): Promise<Parts> {
+  const { logger, data, announceIntervalMs } = options;
+  const swarms = new SwarmStore({ expireMs: announceIntervalMs * 2 });
+  const tasks = new TaskTable({ path: join(data, "tasks.json"), swarms, logger, clock: realClock });
+  await tasks.load();
+  let parts: Parts | undefined;
+  const seeders = new SeederRegistry({
+    pinPath: join(data, "cluster.pub"),
+    logger,
+    events: {
+      onTask: (task, seeder) => {
+        tasks.update(task, seeder);
+        parts?.service.addSeederTo(task, seeder);
+        parts?.preheats.watch.told(task);
+      },
+      onGone: (task, seeder, reason) => {
+        parts?.service.onGone(task, seeder, reason);
+        if (reason === "deleted") parts?.preheats.watch.gone(task);
+      },
+      onSeederGone: (seeder) => {
+        tasks.dropSeeder(seeder);
+        parts?.preheats.watch.lost();
+      },
+    },
+  });
+  const service = new TaskService({ tasks, seeders, swarms, clock: realClock, random: Math.random });
+  const preheats = await PreheatService.open({
+    data,
+    credentials: options.credentials ?? new Map(),
+    tls: options.tls,
+    resolve: (request) => resolveForPreheat(request, { seeders, tasks }),
+    clock: realClock,
+    logger,
+  });
+  parts = { swarms, tasks, seeders, service, preheats };
+  return parts;
+}
+
+/** Waits for a seeder, since after a start they come only after the jobs; the answer is what was told last. */
+async function resolveForPreheat(request: TaskRequest, parts: { seeders: SeederRegistry; tasks: TaskTable }): Promise<SeederTask> {
+  await parts.seeders.waitForSeeder(PREHEAT_SEEDER_WAIT_MS);
+  const task = await parts.seeders.resolve(request);
+  parts.tasks.remember(request, task.id);
+  return parts.tasks.find(task.id)?.task ?? task;
+}
+
+function figuresOf(parts: Omit<Parts, "service"> & { tracker: TrackerServer }): SupernodeFigures {
+  const { tasks, swarms, tracker, preheats, seeders } = parts;
+  return {
+    tasks: () => {
+      const counts = { live: 0, final: 0, failed: 0 };
+      for (const { task } of tasks.rows) counts[task.state]++;
+      return counts;
+    },
+    swarms: () => swarms.totals(realClock.nowMs()),
+    announces: () => tracker.announces,
+    preheats: () => preheats.counts(),
+    seeders: () => seeders.seeders.length,
   };
 }
 

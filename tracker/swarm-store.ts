@@ -104,6 +104,12 @@ export class SwarmStore {
     );
   }
 
+  /** Takes a peer out of the swarms of a task, under whatever address it is there. */
+  leave(infoHash: InfoHash, peerId: PeerId): void {
+    const group = this.#groups.get(infoHash);
+    for (const [key, peer] of group?.peers ?? []) if (peer.peerId === peerId) group?.peers.delete(key);
+  }
+
   counts(infoHash: InfoHash, nowMs: number): { complete: number; incomplete: number } {
     const group = this.#groups.get(infoHash);
     let complete = 0;
@@ -115,6 +121,15 @@ export class SwarmStore {
       else incomplete++;
     }
     return { complete, incomplete };
+  }
+
+  /** Over all swarms; the swarms of one task are one. */
+  totals(nowMs: number): { swarms: number; complete: number; incomplete: number } {
+    const groups = new Set(this.#groups.values());
+    const totals = { swarms: groups.size, complete: 0, incomplete: 0 };
+    for (const { peers } of groups)
+      for (const peer of peers.values()) if (nowMs - peer.lastSeenMs <= this.#expireMs) totals[peer.complete ? "complete" : "incomplete"]++;
+    return totals;
   }
 
   /** The browser peer with this id (answers to WebRTC offers are sent to it). */

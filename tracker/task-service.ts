@@ -4,9 +4,10 @@
 
 import type { Clock } from "../system/clock.ts";
 import { SkimmerError } from "../system/errors.ts";
-import type { PeerId } from "../torrents/ids.ts";
+import type { PeerId, TaskId } from "../torrents/ids.ts";
 import { isOurs } from "../torrents/peer-id.ts";
-import type { SeederTask } from "../torrents/seeder-link.ts";
+import type { GoneReason, SeederTask } from "../torrents/seeder-link.ts";
+import { shownText, shownUrl } from "../torrents/shown-url.ts";
 import type { PeerAddress, TaskAnswer, TaskRequest, TaskSummary } from "../torrents/task-api.ts";
 import type { SeederRegistry } from "./seeder-registry.ts";
 import type { SwarmStore } from "./swarm-store.ts";
@@ -68,12 +69,12 @@ export class TaskService {
 
   /** Public tasks only: a private one does not exist for who only has its id. */
   get(id: string): TaskSummary {
-    return this.#summary(this.#find(id));
+    return this.#summary(this.find(id));
   }
 
   /** The task, when its final torrents are published. Throws `not_found` or `not_final`. */
   finalTask(id: string): SeederTask & { final: NonNullable<SeederTask["final"]> } {
-    const { task } = this.#find(id);
+    const { task } = this.find(id);
     if (task.final === undefined)
       throw new SkimmerError("not_final", `task ${task.id} is still ${task.state}`, {
         retriable: true,
@@ -83,7 +84,7 @@ export class TaskService {
   }
 
   async delete(id: string): Promise<void> {
-    const { task } = this.#find(id);
+    const { task } = this.find(id);
     await this.#seeders.delete(task.id);
     this.#tasks.remove(task.id);
   }
@@ -99,7 +100,18 @@ export class TaskService {
     );
   }
 
-  #find(id: string): TaskRow {
+  /** A seeder has the task no more. Its swarm lives on while somebody else is in it, unless it was deleted. */
+  onGone(id: TaskId, seeder: PeerId, reason: GoneReason): void {
+    const row = this.#tasks.find(id);
+    if (row === undefined) return;
+    row.seeders.delete(seeder);
+    this.#swarms.leave(row.task.infoHash, seeder);
+    const { complete, incomplete } = this.#swarms.counts(row.task.infoHash, this.#clock.nowMs());
+    if (reason === "deleted" || (row.seeders.size === 0 && complete + incomplete === 0)) this.#tasks.remove(id);
+  }
+
+  /** The row of a public task; a private one does not exist for who only has its id. Throws `not_found`. */
+  find(id: string): TaskRow {
     const row = this.#tasks.find(id.toLowerCase());
     if (row === undefined || row.task.private) throw new SkimmerError("not_found", `no task ${id.slice(0, 80)}`);
     return row;
@@ -144,7 +156,7 @@ export class TaskService {
     const counts = this.#swarms.counts(task.infoHash, this.#clock.nowMs());
     return {
       id: task.id,
-      url: withoutUserInfo(task.url),
+      url: shownUrl(task.url),
       name: task.name,
       state: task.state,
       lengthBytes: task.lengthBytes,
@@ -158,7 +170,7 @@ export class TaskService {
       leeches: counts.incomplete,
       createdAt,
       lastUsedAt,
-      error: task.error,
+      error: task.error && { ...task.error, message: shownText(task.error.message) },
     };
   }
 }
@@ -169,11 +181,4 @@ function hostFor(host: string, caller: Caller): string {
   const callerLocal = caller.ip === "127.0.0.1" || caller.ip === "::1";
   if (!local || callerLocal || caller.trackers.length === 0) return host;
   return new URL(caller.trackers[0]).hostname.replace(/^\[|\]$/g, "");
-}
-
-function withoutUserInfo(text: string): string {
-  const url = new URL(text);
-  url.username = "";
-  url.password = "";
-  return url.href;
 }

@@ -57,14 +57,17 @@ export class TaskTable {
     return this.find(this.#byKey.get(originKey(request)) ?? "");
   }
 
+  /** Private tasks are not remembered: nobody gets them unasked. */
   remember(request: TaskRequest, id: TaskId): void {
+    if (this.#rows.get(id)?.task.private) return;
     this.#byKey.set(originKey(request), id);
     if (this.#byKey.size > MOST_TASKS) this.#byKey.delete(this.#byKey.keys().next().value as string);
     this.#saveSoon();
   }
 
-  /** A seeder told of a task. */
-  update(task: SeederTask, seeder: string | undefined): TaskRow {
+  /** A seeder told of a task. Small private content is for who asked, not for keeping. */
+  update(told: SeederTask, seeder: string | undefined): TaskRow {
+    const task = told.private ? { ...told, inline: undefined } : told;
     const now = new Date().toISOString();
     const row: TaskRow = this.#rows.get(task.id) ?? { task, seeders: new Set(), createdAt: now, lastUsedAt: now };
     row.task = task;

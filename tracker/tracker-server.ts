@@ -29,6 +29,8 @@ export interface TrackerOptions {
 
 export class TrackerServer implements AsyncDisposable {
   readonly server: Server;
+  /** Answered since the start, by protocol. */
+  readonly announces = { http: 0, udp: 0, ws: 0 };
   readonly #options: TrackerOptions;
   readonly #startedMs: number;
   readonly #sockets: dgram.Socket[] = [];
@@ -109,6 +111,7 @@ export class TrackerServer implements AsyncDisposable {
     const known = store.has(infoHash);
     if (!known && (open || this.#inGrace())) store.join({ finals: [infoHash] });
     const { ip, port, type, event, left, numwant, socket } = params;
+    if (type === "http" || type === "udp" || type === "ws") this.announces[type]++;
     const answer = store.announce({ infoHash, peerId, ip, port, type, event, left, numwant, socket }, clock.nowMs(), random);
     const interval = known || open ? undefined : GRACE_RETRY_SECONDS;
     callback?.(null, { complete: answer.complete, incomplete: answer.incomplete, peers: [...answer.peers], ...(interval && { interval }) });
