@@ -18,6 +18,8 @@ export interface AnnouncerOptions {
   readonly port: number;
   /** True while the download wants more peers than it has. */
   readonly starving: () => boolean;
+  /** False: peers are not asked for, only told of us. */
+  readonly sociable: () => boolean;
   readonly get: HttpGet;
   readonly random: () => number;
   readonly logger: Logger;
@@ -162,7 +164,7 @@ export class Announcer {
   async #askOne(input: { tracker: string; swarm: Swarm; event: AnnounceEvent | undefined; signal: AbortSignal }): Promise<void> {
     const { torrent, peerId, port, get } = this.#options;
     const { stats, complete } = torrent;
-    const wants = !complete && input.event !== "stopped";
+    const wants = !complete && input.event !== "stopped" && this.#options.sociable();
     const url = announceUrl(input.tracker, {
       infoHash: input.swarm.infoHash,
       peerId,

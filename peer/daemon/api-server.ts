@@ -10,20 +10,40 @@ import { type InfoHash, parseInfoHash } from "../../torrents/ids.ts";
 import type { ApiErrorBody } from "../../torrents/task-api.ts";
 import {
   type DaemonInfo,
+  type DataEvent,
   type DownloadEvent,
   type DownloadRequest,
   type ErrorEvent,
+  type HostLimits,
+  type ListRequest,
   MAX_BODY_BYTES,
   PROGRESS_INTERVAL_MS,
+  type SeedRequest,
+  type SeedResult,
+  type TaskDetail,
   type TaskRow,
 } from "./daemon-api.ts";
 import { parseDownloadRequest } from "./parse-download-request.ts";
+import { parseLimits, parseListing, parseSeed } from "./parse-small-requests.ts";
+import type { ContentSink } from "./stream-content.ts";
+
+/** Ways to the caller of a download. */
+export interface DownloadIo {
+  readonly signal: AbortSignal;
+  readonly emit: (event: DownloadEvent) => void;
+  readonly sink?: ContentSink;
+}
 
 /** What the API can ask of the daemon. */
 export interface ApiTarget {
-  download(request: DownloadRequest, io: { signal: AbortSignal; emit: (event: DownloadEvent) => void }): Promise<DownloadEvent>;
+  download(request: DownloadRequest, io: DownloadIo): Promise<DownloadEvent>;
   tasks(): TaskRow[];
+  task(infoHash: InfoHash): TaskDetail | undefined;
   info(): DaemonInfo;
+  limits(): Required<HostLimits>;
+  setLimits(change: HostLimits): void;
+  seed(request: SeedRequest, options: { signal: AbortSignal }): Promise<SeedResult>;
+  list(request: ListRequest, options: { signal: AbortSignal }): Promise<unknown>;
   /** False where there is no such task. */
   removeTask(infoHash: InfoHash): Promise<boolean>;
   /** Begins to stop; returns at once. */
@@ -61,15 +81,41 @@ async function route(target: ApiTarget, request: IncomingMessage, response: Serv
     response.once("close", () => target.stop());
     return;
   }
-  if (request.method === "DELETE" && path.startsWith("/v1/tasks/")) return removeTask(target, path.slice("/v1/tasks/".length), response);
+  if (name === "GET /v1/limits") return send(response, 200, target.limits());
+  if (name === "PUT /v1/limits") {
+    target.setLimits(parseLimits(await readJson(request)));
+    return send(response, 200, target.limits());
+  }
+  if (name === "POST /v1/seeds") return send(response, 200, await target.seed(parseSeed(await readJson(request)), whileOpen(response)));
+  if (name === "POST /v1/listings")
+    return send(response, 200, await target.list(parseListing(await readJson(request)), whileOpen(response)));
+  if (path.startsWith("/v1/tasks/")) return routeTask(target, request.method, { hash: path.slice("/v1/tasks/".length), response });
   throw new SkimmerError("not_found", `there is no ${name}`);
 }
 
-async function removeTask(target: ApiTarget, text: string, response: ServerResponse): Promise<void> {
-  const infoHash = parseInfoHash(text);
+async function routeTask(
+  target: ApiTarget,
+  method: string | undefined,
+  { hash, response }: { hash: string; response: ServerResponse },
+): Promise<void> {
+  const infoHash = parseInfoHash(hash);
   if (infoHash === undefined) throw new SkimmerError("bad_request", "the task is named by 40 hexadecimal digits");
-  if (!(await target.removeTask(infoHash))) throw new SkimmerError("not_found", `this host has no task ${infoHash}`);
+  const unknown = new SkimmerError("not_found", `this host has no task ${infoHash}`, { hint: "dfget ls shows those that it has." });
+  if (method === "GET") {
+    const found = target.task(infoHash);
+    if (found === undefined) throw unknown;
+    return send(response, 200, found);
+  }
+  if (method !== "DELETE") throw new SkimmerError("not_found", `there is no ${method} for tasks`);
+  if (!(await target.removeTask(infoHash))) throw unknown;
   send(response, 200, { removed: infoHash });
+}
+
+/** Aborts when the caller goes away before the answer. */
+function whileOpen(response: ServerResponse): { signal: AbortSignal } {
+  const gone = new AbortController();
+  response.once("close", () => gone.abort(new SkimmerError("cancelled", "the caller went away")));
+  return { signal: gone.signal };
 }
 
 async function download(target: ApiTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -78,7 +124,8 @@ async function download(target: ApiTarget, request: IncomingMessage, response: S
   response.once("close", () => cancel.abort(new SkimmerError("cancelled", "the caller went away")));
   const signals = [cancel.signal, ...(wanted.timeoutMs > 0 ? [timeoutSignal(wanted.timeoutMs, cancel.signal)] : [])];
   response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
-  const last = await target.download(wanted, { signal: AbortSignal.any(signals), emit: eventWriter(response) }).catch(errorEvent);
+  const io = { signal: AbortSignal.any(signals), emit: eventWriter(response), ...(wanted.stream && { sink: contentWriter(response) }) };
+  const last = await target.download(wanted, io).catch(errorEvent);
   if (!response.destroyed) response.end(line(last));
 }
 
@@ -93,6 +140,21 @@ function eventWriter(response: ServerResponse): (event: DownloadEvent) => void {
       progressAtMs = nowMs;
     }
     response.write(line(event));
+  };
+}
+
+/** Writes content behind `data` events; resolves when the caller has taken it. */
+function contentWriter(response: ServerResponse): ContentSink {
+  return async (bytes) => {
+    if (response.destroyed) throw new SkimmerError("cancelled", "the caller went away");
+    const event: DataEvent = { event: "data", length: bytes.length };
+    // no cork(): a corked answer that is flushed at once never says `drain` (seen with Node 24)
+    response.write(line(event));
+    if (response.write(bytes)) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    response.once("drain", resolve).once("close", resolve);
+    await promise;
+    response.off("drain", resolve).off("close", resolve);
   };
 }
 
@@ -128,7 +190,8 @@ export function errorEvent(thrown: unknown): ErrorEvent {
 }
 
 function sendError(response: ServerResponse, error: SkimmerError): void {
-  const body: ApiErrorBody = { error: { code: error.code, message: error.message, hint: error.hint } };
+  const { code, message, hint, status } = error;
+  const body: ApiErrorBody = { error: { code, message, hint, status } };
   send(response, STATUS_OF[error.code] ?? 500, body);
 }
 

@@ -19,6 +19,14 @@ export function accountSoFar(input: AccountInput): BytesFrom {
   return { origin: grown("origin"), seeder: grown("seeder"), peers: grown("peers"), cache: begin.bytesHave };
 }
 
+type Account = Readonly<Record<"origin" | "seeder" | "peers", number>>;
+
+/** What came in an earlier life of the daemon, and in this one. */
+export function addAccounts(earlier: Account | undefined, now: Account): Account {
+  const sum = (source: keyof Account): number => (earlier?.[source] ?? 0) + now[source];
+  return { origin: sum("origin"), seeder: sum("seeder"), peers: sum("peers") };
+}
+
 /** The account of a finished download: whatever the counters miss or count twice goes to the origin where it was read, else to the cache. */
 export function accountAtEnd(input: AccountInput & { lengthBytes: number; originWasRead: boolean }): BytesFrom {
   const { seeder, peers, cache } = accountSoFar(input);

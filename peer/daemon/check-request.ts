@@ -6,6 +6,7 @@
 import { SkimmerError } from "../../system/errors.ts";
 import { MAX_PIECE_BYTES, MIN_PIECE_BYTES } from "../../torrents/geometry.ts";
 import { parseHeaders } from "../../torrents/parse-task-request.ts";
+import type { Pattern } from "./daemon-api.ts";
 
 const MAX_HEADER_BYTES = 64 * 1024;
 const MAX_LABEL_LENGTH = 256;
@@ -86,8 +87,50 @@ export function checkFilter(names: readonly string[]): string[] {
   return [...names];
 }
 
-/** Base URL of a supernode, without a slash at its end; `host` and `host:port` mean http and port 8002. */
-export function checkSupernode(text: string): string {
+const PATTERNS: readonly Pattern[] = ["p2p", "cdn", "source"];
+
+/** From everybody, from the cluster's seeders only, or straight from the origin. */
+export function checkPattern(text: string): Pattern {
+  const pattern = PATTERNS.find((name) => name === text);
+  if (pattern === undefined) throw bad(`"${clip(text)}" is not a pattern`, `One of ${PATTERNS.join(", ")}.`);
+  return pattern;
+}
+
+const LEVELS: Readonly<Record<string, number>> = { high: 0, normal: 3, low: 6 };
+export const NORMAL_PRIORITY = LEVELS.normal;
+
+/** 0 (most urgent) to 6, as v2 counts them (`LEVEL3` too), or a word. */
+export function checkPriority(text: string): number {
+  const level = LEVELS[text.toLowerCase()] ?? (/^(?:level)?[0-6]$/i.test(text) ? Number(text.at(-1)) : undefined);
+  if (level === undefined) throw bad(`"${clip(text)}" is not a priority`, "Write 0 (most urgent) to 6, or high, normal, low.");
+  return level;
+}
+
+/** A supernode and its share of the downloads; undefined: it stands where it was named. */
+export interface WeightedSupernode {
+  readonly url: string;
+  readonly weight: number | undefined;
+}
+
+/** Reads what checkSupernode() answers. */
+export function readSupernode(text: string): WeightedSupernode {
+  const match = WEIGHT.exec(text);
+  return match === null ? { url: text, weight: undefined } : { url: text.slice(0, match.index), weight: Number(match[1]) };
+}
+
+const WEIGHT = /=(\d{1,6})$/;
+
+/**
+ * Base URL of a supernode, without a slash at its end; `host` and `host:port` mean http and port 8002. A weight (`host=3`)
+ * stays behind it.
+ */
+export function checkSupernode(given: string): string {
+  const { url: text, weight } = readSupernode(given);
+  if (weight === 0) throw bad(`"${clip(given)}" has the weight 0`, "Leave the supernode out, or give it a weight of 1 or more.");
+  return weight === undefined ? checkSupernodeUrl(text) : `${checkSupernodeUrl(text)}=${weight}`;
+}
+
+function checkSupernodeUrl(text: string): string {
   const full = /^https?:\/\//i.test(text) ? text : `http://${text}`;
   const url = URL.parse(full);
   if (url === null || url.hostname === "" || url.search !== "" || url.hash !== "") {

@@ -1,17 +1,25 @@
 /**
  * Shapes of the host daemon's API: HTTP over a Unix socket, spoken by dfget (and by whoever else lives on the host).
- * Only shapes; requests are parsed in parse-download-request.ts, events in ../dfget/event-lines.ts.
+ * Only shapes; requests are parsed in parse-download-request.ts, answers in ../dfget/event-stream.ts.
  *
  * `POST /v1/downloads` answers newline-delimited JSON: any number of start, progress and warning events, then exactly
- * one `done` or `error`. Closing the connection cancels the request.
+ * one `done` or `error`. With `stream` there are `data` events among them: after such a line come `length` bytes of the
+ * content, in order. Closing the connection cancels the request.
  */
-import type { BytesFrom } from "../engine/types.ts";
+import type { BytesFrom, TorrentPeer } from "../engine/types.ts";
+import type { TorrentSource } from "./torrent-source.ts";
 
 /** Body of `POST /v1/downloads`, after parsing. Zero and absent: see each field. */
 export interface DownloadRequest {
   readonly url: string;
   /** Absolute path of the file to write; absent: the content only goes into the host's store. */
   readonly output?: string;
+  /** What url stands for where it is a magnet link, or where a .torrent file came along. */
+  readonly torrent?: TorrentSource;
+  /** A local file whose pieces are taken before anything is fetched. */
+  readonly fill?: FillWish;
+  /** Send the content in order as it comes; then there is no `output`. */
+  readonly stream?: StreamWish;
   /** Permission bits of a new output file (0o666 less the caller's umask). */
   readonly outputMode: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -23,6 +31,10 @@ export interface DownloadRequest {
   readonly limitBytesPerSecond: number;
   /** True: never read the origin from this host. */
   readonly notbs: boolean;
+  /** From whom: everybody, seeders only, the origin only. */
+  readonly pattern: Pattern;
+  /** 0 (most urgent) to 6. */
+  readonly priority: number;
   /** Most milliseconds for the whole request; 0 is no bound. */
   readonly timeoutMs: number;
   /** Supernodes to ask in order; absent: those of the daemon. */
@@ -32,6 +44,23 @@ export interface DownloadRequest {
   /** `FIRST-LAST`, inclusive. */
   readonly range?: string;
   readonly pieceLengthBytes?: number;
+}
+
+export type Pattern = "p2p" | "cdn" | "source";
+
+/** A file with content that may be the wanted one. */
+export interface FillWish {
+  readonly path: string;
+  /** True: it is the truth where nobody else's word is known; false: only pieces that can be checked are taken. */
+  readonly trusted: boolean;
+}
+
+/** Where a stream begins. */
+export interface StreamWish {
+  /** So many bytes of the content are there already. */
+  readonly skipBytes: number;
+  /** They were those of this torrent; another one is refused. */
+  readonly infoHash?: string;
 }
 
 /** How the content is reached: through a swarm, from the answer itself, straight from the origin, or from this host's store. */
@@ -55,6 +84,12 @@ export interface ProgressEvent {
   readonly rate: number;
   readonly peers: number;
   readonly from: BytesFrom;
+}
+
+/** `length` bytes of content follow this line. */
+export interface DataEvent {
+  readonly event: "data";
+  readonly length: number;
 }
 
 export interface WarningEvent {
@@ -113,9 +148,60 @@ export interface TaskRow {
   readonly peers: number;
   readonly from: BytesFrom | null;
   readonly lastUsedAt: string;
+  /** True: never evicted (shared with dfget seed). */
+  readonly pinned: boolean;
+}
+
+/** `GET /v1/tasks/HASH`. */
+export interface TaskDetail extends TaskRow {
+  readonly infoHashV1: string | null;
+  readonly infoHashV2: string | null;
+  readonly pieceLengthBytes: number;
+  readonly pieceCount: number;
+  readonly piecesHave: number;
+  readonly trackers: readonly string[];
+  /** Folder of the task in the store. */
+  readonly directory: string;
+  /** The output that shares its file with the store; null: none. */
+  readonly linked: boolean;
+  readonly bannedPeers: number;
+  readonly connected: readonly TorrentPeer[];
+}
+
+/** Body and answer of `PUT /v1/limits`; answer of `GET`. Bytes per second, 0 is unlimited; absent: as it is. */
+export interface HostLimits {
+  readonly upload?: number;
+  readonly download?: number;
+  readonly backToSource?: number;
+}
+
+/** Body of `POST /v1/seeds`. */
+export interface SeedRequest {
+  /** Absolute. */
+  readonly path: string;
+}
+
+export interface SeedResult {
+  readonly infoHash: string;
+  readonly infoHashV1: string;
+  readonly infoHashV2: string;
+  readonly name: string;
+  readonly lengthBytes: number;
+  readonly magnet: string;
+  /** .torrent files, base64. */
+  readonly torrent: string;
+  readonly torrentV2: string;
+}
+
+/** Body of `POST /v1/listings`; the answer is an OriginListing. */
+export interface ListRequest {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** A request body above this is refused. */
-export const MAX_BODY_BYTES = 1024 * 1024;
+export const MAX_BODY_BYTES = 48 * 1024 * 1024;
+/** Most bytes behind one `data` event. */
+export const MAX_DATA_BYTES = 1024 * 1024;
 /** Progress events of one request are at least this far apart. */
 export const PROGRESS_INTERVAL_MS = 200;

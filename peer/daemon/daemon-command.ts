@@ -1,11 +1,14 @@
 /**
  * The options of `dfdaemon` (and `dfget daemon`), and their reading. Decides, apart from looking at the environment.
  */
+import { existsSync, readFileSync } from "node:fs";
+import type { OriginOptions } from "../../origin/open-origin.ts";
+import { ORIGIN_OPTIONS, readOriginOptions } from "../../origin/origin-options.ts";
 import { type HostPort, parseHostPort } from "../../system/addresses.ts";
 import { SkimmerError } from "../../system/errors.ts";
 import { LOG_LEVELS } from "../../system/logger.ts";
 import type { CommandSpec, ParsedCommand } from "../../system/options.ts";
-import { parseDuration, parseRate } from "../../system/units.ts";
+import { parseBytes, parseDuration, parseRate } from "../../system/units.ts";
 import type { HomePaths } from "./home-paths.ts";
 import { readPaths, SHARED_OPTIONS } from "./shared-options.ts";
 
@@ -34,6 +37,7 @@ export const DAEMON_COMMAND: CommandSpec = {
       default: 0,
       parse: parseRate,
     },
+    ...ORIGIN_OPTIONS,
     {
       flags: "--idle-exit <DURATION>",
       help: "leave after so long without a request, e.g. 5m; 0: never",
@@ -41,7 +45,22 @@ export const DAEMON_COMMAND: CommandSpec = {
       defaultText: "0 (never)",
       parse: parseDuration,
     },
+    {
+      flags: "--cache-size <BYTES>",
+      help: "most bytes of the store, e.g. 20GB; the least recently used content goes first; 0: no bound",
+      default: 0,
+      parse: parseBytes,
+    },
+    {
+      flags: "--expire <DURATION>",
+      help: "remove content that was not used for so long, e.g. 12h, 7d; 0: never",
+      default: 0,
+      defaultText: "0 (never)",
+      parse: parseDuration,
+    },
+    { flags: "--socket-group <GROUP>", help: "group (name or number) that may use the socket too; absent: only this user" },
     { flags: "--take-over", help: "have a daemon that runs for this home stop, and take its place; absent: fail where one runs" },
+    { flags: "--metrics <HOST:PORT>", help: "serve metrics for Prometheus at /metrics there; port 0: any free one; absent: no" },
     { flags: "--log-level <LEVEL>", help: `${LOG_LEVELS.join(", ")}`, default: "info", parse: parseLogLevel },
   ],
 };
@@ -53,8 +72,15 @@ export interface DaemonSettings {
   readonly peerPortGiven: boolean;
   readonly uploadBytesPerSecond: number;
   readonly downloadBytesPerSecond: number;
+  readonly origin: OriginOptions;
   readonly idleExitMs: number;
+  readonly cacheBytes: number;
+  readonly expireMs: number;
+  /** Group id that may use the socket; undefined: nobody else. */
+  readonly socketGroup: number | undefined;
   readonly takeOver: boolean;
+  /** Where to serve metrics; undefined: nowhere. */
+  readonly metrics: HostPort | undefined;
   readonly logLevel: string;
 }
 
@@ -69,10 +95,25 @@ export function readDaemonSettings(command: ParsedCommand): DaemonSettings {
     peerPortGiven: command.sourceOf("peerListen") !== "default",
     uploadBytesPerSecond: options.uploadLimit as number,
     downloadBytesPerSecond: options.downloadLimit as number,
+    origin: readOriginOptions(options),
     idleExitMs: options.idleExit as number,
+    cacheBytes: options.cacheSize as number,
+    expireMs: options.expire as number,
+    socketGroup: readGroup(options.socketGroup as string | undefined),
     takeOver: options.takeOver === true,
+    metrics: typeof options.metrics === "string" ? parseHostPort(options.metrics) : undefined,
     logLevel: options.logLevel as string,
   };
+}
+
+/** The id of a group by name or number, from /etc/group. */
+function readGroup(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  const lines = existsSync("/etc/group") ? readFileSync("/etc/group", "utf8").split("\n") : [];
+  const found = lines.map((line) => line.split(":")).find(([name]) => name === text);
+  if (found === undefined) throw new SkimmerError("bad_request", `there is no group "${text}" in /etc/group`, { hint: "Give its number." });
+  return Number(found[2]);
 }
 
 function parseLogLevel(text: string): string {

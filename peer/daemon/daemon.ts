@@ -5,8 +5,8 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rm, unlink } from "node:fs/promises";
 import type { Server } from "node:http";
-import { openHttpOrigin } from "../../origin/http-origin.ts";
-import type { Origin } from "../../origin/types.ts";
+import { type OriginOptions, openOrigin } from "../../origin/open-origin.ts";
+import type { OriginListing, OriginStats, SharedOrigin } from "../../origin/types.ts";
 import { formatHostPort, type HostPort, reachableHost } from "../../system/addresses.ts";
 import { type Clock, realClock } from "../../system/clock.ts";
 import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
@@ -18,20 +18,37 @@ import type { InfoHash } from "../../torrents/ids.ts";
 import { makePeerId } from "../../torrents/peer-id.ts";
 import { openEngine } from "../engine/engine.ts";
 import type { Engine } from "../engine/types.ts";
-import { type ApiTarget, makeApiServer } from "./api-server.ts";
-import type { DaemonInfo, DownloadEvent, DownloadRequest, TaskRow } from "./daemon-api.ts";
+import { type ApiTarget, type DownloadIo, makeApiServer } from "./api-server.ts";
+import { CacheKeeper } from "./cache-keeper.ts";
+import type {
+  DaemonInfo,
+  DownloadEvent,
+  DownloadRequest,
+  HostLimits,
+  ListRequest,
+  SeedRequest,
+  SeedResult,
+  TaskDetail,
+  TaskRow,
+} from "./daemon-api.ts";
 import { type DownloadParts, runDownload } from "./download.ts";
-import { Planner } from "./download-plan.ts";
+import { Planner, type PlannerOptions } from "./download-plan.ts";
+import { fetchTorrentInfo } from "./fetch-torrent-info.ts";
 import type { HomePaths } from "./home-paths.ts";
 import { httpGet } from "./http-get.ts";
 import { IdleTimer } from "./idle-timer.ts";
 import { InlineStore } from "./inline-store.ts";
+import { listFolder } from "./list-folder.ts";
 import { listenSocket } from "./listen-socket.ts";
 import { openLocalKey } from "./local-key.ts";
 import { OpenRuns } from "./open-runs.ts";
+import { outsideAddresses } from "./outside-addresses.ts";
+import { resumeSeeding } from "./resume-seeding.ts";
+import { seedFile } from "./seed-file.ts";
 import { SupernodeClient } from "./supernode-client.ts";
 import { SupernodeList } from "./supernode-list.ts";
 import { TaskIndex } from "./task-index.ts";
+import { taskDetail, taskRow } from "./task-rows.ts";
 import { OriginThrottle } from "./throttle.ts";
 
 export interface DaemonOptions {
@@ -43,8 +60,16 @@ export interface DaemonOptions {
   /** Bytes per second; 0 is unlimited. */
   readonly uploadBytesPerSecond: number;
   readonly downloadBytesPerSecond: number;
+  /** Where origins are read from, and how fast; absent: the defaults. */
+  readonly origin?: OriginOptions;
   /** Leave after so long without a request; 0: never. */
   readonly idleExitMs: number;
+  /** Most bytes of the store; 0 or absent: no bound. */
+  readonly cacheBytes?: number;
+  /** Unused content goes after so long; 0 or absent: never. */
+  readonly expireMs?: number;
+  /** Group that may use the socket too. */
+  readonly socketGroup?: number;
   /** True: a daemon that runs for this home stops, and this one takes its place. */
   readonly takeOver?: boolean;
   /** Called when the daemon wants to end: idle, or asked to. */
@@ -62,11 +87,23 @@ export class Daemon implements ApiTarget, AsyncDisposable {
   readonly #clock: Clock;
   readonly #startedMs: number;
   readonly #open: AsyncDisposableStack;
+  readonly #origin: SharedOrigin;
+  readonly #keeper: CacheKeeper;
+  #limits: Required<HostLimits>;
+  #uploadedBytes = 0;
   readonly #ending = new AbortController();
 
   private constructor(
     options: DaemonOptions,
-    open: { stack: AsyncDisposableStack; engine: Engine; index: TaskIndex; runs: OpenRuns; parts: DownloadParts },
+    open: {
+      stack: AsyncDisposableStack;
+      engine: Engine;
+      index: TaskIndex;
+      runs: OpenRuns;
+      parts: DownloadParts;
+      origin: SharedOrigin;
+      keeper: CacheKeeper;
+    },
   ) {
     this.#options = options;
     this.#engine = open.engine;
@@ -76,7 +113,10 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     this.#open = open.stack;
     this.#clock = open.parts.clock;
     this.#startedMs = this.#clock.nowMs();
-    this.#idle = new IdleTimer({ idleMs: options.idleExitMs, onIdle: options.onStop });
+    this.#origin = open.origin;
+    this.#keeper = open.keeper;
+    this.#limits = { upload: options.uploadBytesPerSecond, download: options.downloadBytesPerSecond, backToSource: 0 };
+    this.#idle = new IdleTimer({ idleMs: options.idleExitMs, onIdle: options.onStop, isActive: () => this.#uploadedSince() });
   }
 
   /** Starts everything and listens. Rejects with SkimmerError `already_running`, `address_in_use`, `output_unwritable`. */
@@ -89,7 +129,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     await rm(paths.spool, { recursive: true, force: true });
     const [key, index] = await Promise.all([openLocalKey(paths.key), TaskIndex.open(paths.tasks)]);
     const engine = stack.use(await openEngineAt(options));
-    const origin: Origin = openHttpOrigin({});
+    const origin = openOrigin(options.origin);
     stack.defer(() => origin.close());
     const throttle = new OriginThrottle(realClock, options.downloadBytesPerSecond);
     stack.defer(() => throttle.close());
@@ -102,12 +142,16 @@ export class Daemon implements ApiTarget, AsyncDisposable {
       clock: realClock,
       logger,
     });
-    const planner = new Planner({ ...common, supernodes: options.supernodes, client });
+    const fetchInfos: PlannerOptions["fetchInfos"] = (source, { signal }) => fetchTorrentInfo(source, { engine, get: httpGet, signal });
+    const planner = new Planner({ ...common, supernodes: options.supernodes, client, fetchInfos });
+    const keeper = stack.use(new CacheKeeper({ ...common, runs, quotaBytes: options.cacheBytes ?? 0, expireMs: options.expireMs ?? 0 }));
     const inlineStore = new InlineStore({ runs, index, logger });
     stack.defer(() => inlineStore.settled());
     const parts: DownloadParts = { ...common, planner, runs, inlineStore, spoolFolder: paths.spool };
-    const daemon = new Daemon(options, { stack: stack.move(), engine, index, runs, parts });
+    const daemon = new Daemon(options, { stack: stack.move(), engine, index, runs, parts, origin, keeper });
     await daemon.#listen();
+    const resumed = resumeSeeding({ index, runs, logger, signal: daemon.#ending.signal });
+    daemon.#open.defer(() => resumed);
     return daemon;
   }
 
@@ -117,12 +161,22 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     return formatHostPort({ host: reachableHost(host), port });
   }
 
-  async download(request: DownloadRequest, io: { signal: AbortSignal; emit: (event: DownloadEvent) => void }): Promise<DownloadEvent> {
+  /** What metrics are made of. */
+  get figures(): { engine: Engine; originStats: () => OriginStats } {
+    return { engine: this.#engine, originStats: () => this.#origin.stats() };
+  }
+
+  async download(request: DownloadRequest, io: DownloadIo): Promise<DownloadEvent> {
     const end = this.#idle.begin();
     const { logger } = this.#options;
     try {
       const signal = AbortSignal.any([io.signal, this.#ending.signal]);
+      if (this.#options.socketGroup !== undefined && (request.output !== undefined || request.fill !== undefined))
+        throw new SkimmerError("bad_request", "a daemon that serves a group reads and writes no files of its callers", {
+          hint: "Ask for a stream, and write the file yourself.",
+        });
       const done = await runDownload(this.#parts, request, { ...io, signal });
+      void this.#keeper.check();
       logger.info(
         { infoHash: done.infoHash, bytes: done.bytes, seconds: done.seconds, from: done.from, reason: done.reason },
         "download done",
@@ -138,23 +192,55 @@ export class Daemon implements ApiTarget, AsyncDisposable {
   }
 
   tasks(): TaskRow[] {
-    return this.#index.list().map((entry) => {
-      const run = this.#runs.get(entry.infoHash);
-      const stats = run?.torrent.stats;
-      return {
-        infoHash: entry.infoHash,
-        name: entry.name,
-        url: entry.url,
-        lengthBytes: entry.lengthBytes,
-        bytesHave: stats?.bytesHave ?? (entry.complete ? entry.lengthBytes : 0),
-        complete: run?.torrent.complete ?? entry.complete,
-        downloading: (run?.waiting ?? 0) > 0,
-        uploadedBytes: stats?.uploadedBytes ?? 0,
-        peers: stats?.connections ?? 0,
-        from: stats?.from ?? null,
-        lastUsedAt: new Date(entry.lastUsedAtMs).toISOString(),
-      };
+    return this.#index.list().map((entry) => taskRow(entry, this.#runs.get(entry.infoHash)));
+  }
+
+  task(infoHash: InfoHash): TaskDetail | undefined {
+    const entry = this.#index.findByHashes([infoHash]);
+    return entry && taskDetail(entry, this.#runs.get(entry.infoHash), this.#index.directory(entry.infoHash));
+  }
+
+  limits(): Required<HostLimits> {
+    return this.#limits;
+  }
+
+  /** In force at once, until the daemon ends. */
+  setLimits(change: HostLimits): void {
+    const given = Object.fromEntries(Object.entries(change).filter(([, rate]) => rate !== undefined));
+    this.#limits = { ...this.#limits, ...given };
+    this.#engine.setLimits({ uploadBytesPerSecond: change.upload, downloadBytesPerSecond: change.download });
+    if (change.download !== undefined) this.#parts.throttle.setRate(change.download);
+    if (change.backToSource !== undefined) this.#origin.setLimits({ bytesPerSecond: change.backToSource });
+  }
+
+  async seed(request: SeedRequest, { signal }: { signal: AbortSignal }): Promise<SeedResult> {
+    if (this.#options.socketGroup !== undefined)
+      throw new SkimmerError("bad_request", "a daemon that serves a group reads no files of its callers", {
+        hint: "Use --home with a folder of your own.",
+      });
+    using _ = { [Symbol.dispose]: this.#idle.begin() };
+    const { port } = this.#engine.address;
+    const peers = outsideAddresses().map((host) => formatHostPort({ host, port }));
+    return seedFile(request, {
+      parts: this.#parts,
+      supernodes: this.#options.supernodes,
+      peers,
+      signal: AbortSignal.any([signal, this.#ending.signal]),
     });
+  }
+
+  async list(request: ListRequest, { signal }: { signal: AbortSignal }): Promise<OriginListing> {
+    using _ = { [Symbol.dispose]: this.#idle.begin() };
+    return listFolder(this.#origin, request, { signal: AbortSignal.any([signal, this.#ending.signal]) });
+  }
+
+  /** True where peers got something from here since the last question. */
+  #uploadedSince(): boolean {
+    let total = 0;
+    for (const torrent of this.#engine.torrents.values()) total += torrent.stats.uploadedBytes;
+    const grown = total > this.#uploadedBytes;
+    this.#uploadedBytes = total;
+    return grown;
   }
 
   info(): DaemonInfo {
@@ -174,9 +260,9 @@ export class Daemon implements ApiTarget, AsyncDisposable {
   }
 
   async removeTask(infoHash: InfoHash): Promise<boolean> {
-    const known = this.#index.get(infoHash) !== undefined;
-    if (known) await this.#runs.remove(infoHash);
-    return known;
+    const entry = this.#index.findByHashes([infoHash]);
+    if (entry !== undefined) await this.#runs.remove(entry.infoHash);
+    return entry !== undefined;
   }
 
   stop(): void {
@@ -200,7 +286,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     const server = makeApiServer(this, logger);
     this.#open.defer(() => closeServer(server));
     try {
-      await listenSocket(server, paths.socket);
+      await listenSocket(server, paths.socket, this.#options.socketGroup);
     } catch (thrown) {
       await this[Symbol.asyncDispose]();
       throw thrown;

@@ -7,6 +7,7 @@
 import { type KeyObject, randomBytes } from "node:crypto";
 import type { Origin, Probe } from "../../origin/types.ts";
 import { SkimmerError } from "../../system/errors.ts";
+import { infoHashV1, infoHashV2 } from "../../torrents/final-torrents.ts";
 import type { FinalTorrents, PeerAddress, TaskAnswer } from "../../torrents/task-api.ts";
 import { originKey } from "../../torrents/task-identity.ts";
 import type { DownloadRequest } from "./daemon-api.ts";
@@ -17,14 +18,19 @@ import { SingleFlight } from "./single-flight.ts";
 import type { SupernodeClient } from "./supernode-client.ts";
 import type { TaskEntry } from "./task-entry.ts";
 import type { TaskIndex } from "./task-index.ts";
+import { describeInfos, hashesOf, type TorrentInfos, type TorrentSource } from "./torrent-source.ts";
 
 /** A torrent to open: what to remember of it, and whom to ask first. */
 export interface OpenTask {
   readonly entry: TaskEntry;
   readonly peers: readonly PeerAddress[];
   readonly final: FinalTorrents | undefined;
-  /** There is no swarm to wait for: the origin is read at once. */
-  readonly alone: boolean;
+  /** Why there is no swarm to wait for and the origin is read at once; undefined: there is one. */
+  readonly alone: string | undefined;
+  /** Info dicts of a torrent that somebody else made. */
+  readonly infos?: TorrentInfos;
+  /** Only the cluster's seeders are to be asked. */
+  readonly seedersOnly: boolean;
 }
 
 export type Plan =
@@ -39,6 +45,8 @@ export interface PlannerOptions {
   readonly origin: Origin;
   readonly index: TaskIndex;
   readonly key: KeyObject;
+  /** Info dicts of a torrent of which only the hash is known. */
+  readonly fetchInfos: (source: TorrentSource, options: { signal: AbortSignal }) => Promise<TorrentInfos>;
   readonly epochMs: () => number;
 }
 
@@ -48,6 +56,8 @@ export interface PlanOptions {
   readonly signal: AbortSignal;
 }
 
+/** Why the origin is read by a download that may still find its swarm. */
+export const NO_SUPERNODE = "no supernode answers";
 const SALT_BYTES = 16;
 
 export class Planner {
@@ -61,18 +71,60 @@ export class Planner {
   /** Rejects with SkimmerError: origin_*, no_supernode (with `notbs`), cancelled. */
   plan(request: DownloadRequest, options: PlanOptions): Promise<Plan> {
     const supernodes = request.supernodes ?? this.#options.supernodes;
-    const key = JSON.stringify([originKey(request), request.headers, supernodes, request.notbs, options.straight]);
+    const key = JSON.stringify([originKey(request), request.headers, supernodes, request.notbs, request.pattern, options.straight]);
     return this.#flights.run(key, (signal) => this.#plan(request, { ...options, supernodes, signal }), options.signal);
   }
 
   async #plan(request: DownloadRequest, options: PlanOptions & { supernodes: readonly string[] }): Promise<Plan> {
     const warnings: string[] = [];
     const { signal, supernodes } = options;
-    if (options.straight) return this.#planOrigin(request, { signal, warnings });
+    if (request.torrent !== undefined) return this.#planTorrent(request, request.torrent, { signal, warnings });
+    if (request.pattern === "source") return this.#planOrigin(request, { signal, warnings, reason: "as asked for" });
+    if (options.straight) return this.#planOrigin(request, { signal, warnings, reason: "the content changed at the origin" });
     const registration = await this.#options.client.register(supernodes, request, { signal, warn: (message) => warnings.push(message) });
     if (registration.kind === "answer") return this.#planAnswer({ request, answer: registration.answer, signal, warnings });
     if (request.notbs) throw noSupernode(supernodes, registration.failures);
-    return this.#planOrigin(request, { signal, warnings });
+    return this.#planOrigin(request, { signal, warnings, reason: NO_SUPERNODE });
+  }
+
+  /** A .torrent or magnet link: what is stored already, else a torrent of its own. */
+  async #planTorrent(request: DownloadRequest, source: TorrentSource, options: { signal: AbortSignal; warnings: string[] }): Promise<Plan> {
+    const { warnings, signal } = options;
+    const { index, epochMs, fetchInfos } = this.#options;
+    const common = { final: undefined, alone: undefined, seedersOnly: false };
+    const stored = index.findByHashes(source.hashes);
+    const peers = source.peers.map((peer) => ({ ...peer, seeder: false }));
+    if (stored !== undefined) return { kind: "torrent", task: { ...common, entry: stored, peers }, warnings };
+    const infos = source.infos ?? (await fetchInfos(source, { signal }));
+    const { name, geometry } = describeInfos(infos);
+    const [infoHash] = hashesOf(infos);
+    const entry: TaskEntry = {
+      infoHash,
+      infoHashV1: infos.infoV1 && infoHashV1(infos.infoV1),
+      infoHashV2: infos.infoV2 && infoHashV2(infos.infoV2),
+      url: request.url,
+      originKey: originKey(request),
+      name,
+      lengthBytes: geometry.lengthBytes,
+      pieceLengthBytes: geometry.pieceLengthBytes,
+      validators: {},
+      trackers: source.trackers,
+      local: false,
+      volatile: false,
+      complete: false,
+      lastUsedAtMs: epochMs(),
+    };
+    if (geometry.lengthBytes === 0) return { kind: "empty", name, warnings };
+    return { kind: "torrent", task: { ...common, entry, peers, infos }, warnings };
+  }
+
+  /** The swarm's task where a supernode gives one just now; nothing else is tried. */
+  async planSwarm(request: DownloadRequest, signal: AbortSignal): Promise<OpenTask | undefined> {
+    const supernodes = request.supernodes ?? this.#options.supernodes;
+    const registration = await this.#options.client.register(supernodes, request, { signal, warn: () => undefined });
+    if (registration.kind === "none") return undefined;
+    const plan = await this.#planAnswer({ request, answer: registration.answer, signal, warnings: [] });
+    return plan.kind === "torrent" && plan.task.alone === undefined ? plan.task : undefined;
   }
 
   async #planAnswer(input: { request: DownloadRequest; answer: TaskAnswer; signal: AbortSignal; warnings: string[] }): Promise<Plan> {
@@ -86,11 +138,12 @@ export class Planner {
             "the supernode has an older version than the origin, and no seeder to fetch the new one",
             { retriable: true },
           );
-        warnings.push("the supernode has an older version than the origin; reading the origin");
-        return this.#planProbed(request, { probe, warnings });
+        return this.#planProbed(request, { probe, warnings, reason: "the supernode has an older version than the origin" });
       }
     }
-    const task = { entry: this.#entryOf(request, answer), peers: answer.peers, final: answer.final, alone: false };
+    const seedersOnly = request.pattern === "cdn";
+    const peers = answer.peers.filter((peer) => peer.seeder || !seedersOnly);
+    const task = { entry: this.#entryOf(request, answer), peers, final: answer.final, alone: undefined, seedersOnly };
     if (answer.lengthBytes === 0) return { kind: "empty", name: answer.name, warnings };
     const bytes = answer.inline === undefined ? undefined : Buffer.from(answer.inline, "base64");
     return bytes?.length === answer.lengthBytes ? { kind: "inline", bytes, task, warnings } : { kind: "torrent", task, warnings };
@@ -107,13 +160,13 @@ export class Planner {
     }
   }
 
-  async #planOrigin(request: DownloadRequest, options: { signal: AbortSignal; warnings: string[] }): Promise<Plan> {
+  async #planOrigin(request: DownloadRequest, options: { signal: AbortSignal; warnings: string[]; reason: string }): Promise<Plan> {
     const probe = await this.#options.origin.probe(originRequest(request), { signal: options.signal });
-    return this.#planProbed(request, { probe, warnings: options.warnings });
+    return this.#planProbed(request, { ...options, probe });
   }
 
-  #planProbed(request: DownloadRequest, options: { probe: Probe; warnings: string[] }): Plan {
-    const { probe, warnings } = options;
+  #planProbed(request: DownloadRequest, options: { probe: Probe; warnings: string[]; reason: string }): Plan {
+    const { probe, warnings, reason } = options;
     if (probe.lengthBytes === undefined) return { kind: "spool", probe, warnings };
     if (probe.lengthBytes === 0) return { kind: "empty", name: probe.name, warnings };
     const same = this.#options.index.findSame({
@@ -122,7 +175,7 @@ export class Planner {
       lengthBytes: probe.lengthBytes,
     });
     const entry = same ?? this.#localEntry(request, { ...probe, lengthBytes: probe.lengthBytes });
-    return { kind: "torrent", task: { entry, peers: [], final: undefined, alone: true }, warnings };
+    return { kind: "torrent", task: { entry, peers: [], final: undefined, alone: reason, seedersOnly: false }, warnings };
   }
 
   #localEntry(request: DownloadRequest, probe: Probe & { lengthBytes: number }): TaskEntry {

@@ -4,21 +4,33 @@
  * Invariants: nothing is at the output path before everything was checked; exactly one `done` or one rejection; when the
  * origin changes under a download, it begins once more, straight from the origin.
  */
-import type { Origin } from "../../origin/types.ts";
+
+import type { KeyObject } from "node:crypto";
+import { spoolOrigin } from "../../origin/spool.ts";
+import type { Origin, Probe } from "../../origin/types.ts";
 import type { Clock } from "../../system/clock.ts";
-import { SkimmerError } from "../../system/errors.ts";
+import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
 import type { Logger } from "../../system/logger.ts";
 import { RateMeter } from "../engine/rate-meter.ts";
 import { compareDigests, digestBytes, digestFile, wantedDigests } from "./content-digest.ts";
-import { type DoneEvent, type DownloadEvent, type DownloadRequest, PROGRESS_INTERVAL_MS, type Route } from "./daemon-api.ts";
-import type { OpenTask, Plan, Planner } from "./download-plan.ts";
+import {
+  type DoneEvent,
+  type DownloadEvent,
+  type DownloadRequest,
+  PROGRESS_INTERVAL_MS,
+  type Route,
+  type StreamWish,
+} from "./daemon-api.ts";
+import { NO_SUPERNODE, type OpenTask, type Plan, type Planner } from "./download-plan.ts";
+import { fillFromFile } from "./fill-from-file.ts";
 import type { InlineStore } from "./inline-store.ts";
 import type { OpenRuns, RunHandle } from "./open-runs.ts";
 import { originRequest } from "./origin-request.ts";
 import { checkOutput, type OutputTarget } from "./output-check.ts";
-import { spoolOrigin } from "./spool.ts";
+import { findSwarm, takeAlong } from "./rejoin-swarm.ts";
+import { type ContentSink, streamBytes, streamOrigin, streamTorrent } from "./stream-content.ts";
 import { linkedFileOf, type TaskIndex } from "./task-index.ts";
-import type { RunProgress } from "./task-run.ts";
+import type { RunProgress, RunResult } from "./task-run.ts";
 import type { OriginThrottle } from "./throttle.ts";
 import { writeOutput, writeOutputBytes } from "./write-output.ts";
 
@@ -28,6 +40,7 @@ export interface DownloadParts {
   readonly index: TaskIndex;
   readonly inlineStore: InlineStore;
   readonly origin: Origin;
+  readonly key: KeyObject;
   readonly spoolFolder: string;
   readonly throttle: OriginThrottle;
   readonly epochMs: () => number;
@@ -41,6 +54,8 @@ interface Job {
   readonly target: OutputTarget | undefined;
   readonly signal: AbortSignal;
   readonly emit: (event: DownloadEvent) => void;
+  /** Takes the content in order, where the request wants a stream. */
+  readonly sink?: ContentSink;
 }
 
 /** What a way of fetching came to. */
@@ -49,7 +64,11 @@ type Outcome = Pick<DoneEvent, "bytes" | "infoHash" | "from" | "reason">;
 const NOTHING = { origin: 0, seeder: 0, peers: 0, cache: 0 };
 
 /** Runs the request. Rejects with SkimmerError, or the reason of `signal`. */
-export async function runDownload(parts: DownloadParts, request: DownloadRequest, io: Pick<Job, "signal" | "emit">): Promise<DoneEvent> {
+export async function runDownload(
+  parts: DownloadParts,
+  request: DownloadRequest,
+  io: Pick<Job, "signal" | "emit" | "sink">,
+): Promise<DoneEvent> {
   const startedMs = parts.clock.nowMs();
   const target = request.output === undefined ? undefined : await checkOutput(request.output);
   const job: Job = { parts, request, target, ...io };
@@ -63,7 +82,8 @@ async function fetchOnceMore(job: Job): Promise<Outcome> {
     return await fetchByPlan(job, false);
   } catch (thrown) {
     const changed = thrown instanceof SkimmerError && thrown.code === "origin_changed";
-    if (!changed || job.request.notbs || job.signal.aborted) throw thrown;
+    // a stream cannot take back what it sent
+    if (!changed || job.request.notbs || job.request.stream !== undefined || job.signal.aborted) throw thrown;
     job.emit({ event: "warning", message: `${thrown.message}; starting again, straight from the origin` });
     return fetchByPlan(job, true);
   }
@@ -72,6 +92,7 @@ async function fetchOnceMore(job: Job): Promise<Outcome> {
 async function fetchByPlan(job: Job, straight: boolean): Promise<Outcome> {
   const plan = await job.parts.planner.plan(job.request, { straight, signal: job.signal });
   for (const message of plan.warnings) job.emit({ event: "warning", message });
+  checkStream(job.request.stream, plan);
   emitStart(job, plan);
   switch (plan.kind) {
     case "empty":
@@ -81,12 +102,12 @@ async function fetchByPlan(job: Job, straight: boolean): Promise<Outcome> {
     case "spool":
       return fetchSpool(job, plan);
     case "torrent":
-      return fetchTorrent(job, plan.task);
+      return plan.task.alone === NO_SUPERNODE && job.sink === undefined ? fetchUntilSwarm(job, plan.task) : fetchTorrent(job, plan.task);
   }
 }
 
 function emitStart(job: Job, plan: Plan): void {
-  const route: Route = plan.kind === "inline" ? "inline" : plan.kind === "torrent" && !plan.task.alone ? "swarm" : "origin";
+  const route: Route = plan.kind === "inline" ? "inline" : plan.kind === "torrent" && plan.task.alone === undefined ? "swarm" : "origin";
   const entry = plan.kind === "torrent" || plan.kind === "inline" ? plan.task.entry : undefined;
   const name = entry?.name ?? (plan.kind === "spool" ? plan.probe.name : plan.kind === "empty" ? plan.name : "");
   const lengthBytes = entry?.lengthBytes ?? (plan.kind === "empty" ? 0 : null);
@@ -116,11 +137,13 @@ async function finishBytes(job: Job, content: { bytes: Buffer; infoHash: string 
   if (wanted.size > 0) compareDigests(wanted, digestBytes(content.bytes, [...wanted.keys()]));
   job.signal.throwIfAborted();
   if (job.target !== undefined) await writeOutputBytes(content.bytes, job.target, job.request.outputMode);
+  if (job.sink !== undefined) await streamBytes(content.bytes, job.request.stream?.skipBytes ?? 0, job.sink);
   return { bytes: content.bytes.length, infoHash: content.infoHash, from: content.from };
 }
 
 async function fetchSpool(job: Job, plan: Extract<Plan, { kind: "spool" }>): Promise<Outcome> {
   const { parts, request, signal } = job;
+  if (job.sink !== undefined) return streamSpool(job, plan.probe, job.sink);
   const rate = new RateMeter();
   let total = 0;
   const report = setInterval(() => {
@@ -147,20 +170,43 @@ async function fetchSpool(job: Job, plan: Extract<Plan, { kind: "spool" }>): Pro
       bytes: spool.lengthBytes,
       infoHash: null,
       from: { ...NOTHING, origin: spool.lengthBytes },
-      reason: "the origin does not tell the length",
+      reason: NO_LENGTH,
     };
   } finally {
     clearInterval(report);
   }
 }
 
-async function fetchTorrent(job: Job, task: OpenTask): Promise<Outcome> {
+const NO_LENGTH = "the origin does not tell the length";
+
+async function streamSpool(job: Job, probe: Probe, sink: ContentSink): Promise<Outcome> {
   const { parts, request, signal } = job;
+  const wanted = wantedDigests(request);
+  const throttle = parts.throttle.forTask(() => request.limitBytesPerSecond);
+  const common = { origin: parts.origin, request: originRequest(request), probe, sink, throttle, signal };
+  const { lengthBytes, digests } = await streamOrigin({ ...common, digests: [...wanted.keys()] });
+  compareDigests(wanted, digests);
+  return { bytes: lengthBytes, infoHash: null, from: { ...NOTHING, origin: lengthBytes }, reason: NO_LENGTH };
+}
+
+/** The rest of a stream must be that of the same content. */
+function checkStream(stream: StreamWish | undefined, plan: Plan): void {
+  if (stream === undefined || stream.skipBytes === 0) return;
+  const infoHash = plan.kind === "torrent" || plan.kind === "inline" ? plan.task.entry.infoHash : undefined;
+  if (infoHash !== undefined && infoHash === stream.infoHash) return;
+  throw new SkimmerError("origin_changed", "the stream was interrupted, and what can be had now is another version", {
+    hint: "Run the command again, from the beginning.",
+  });
+}
+
+async function fetchTorrent(job: Job, task: OpenTask): Promise<Outcome> {
+  const { parts } = job;
   await using handle = await parts.runs.open(task);
   const { torrent } = handle.run;
   const total = torrent.geometry.lengthBytes;
   const onProgress = (progress: RunProgress): void => job.emit({ event: "progress", total, ...progress });
-  const { from, reason } = await handle.run.wait(request, { signal, onProgress }).catch((thrown: unknown) => {
+  await fillBefore(job, handle);
+  const { from, reason } = await waitAndStream(job, handle, onProgress).catch((thrown: unknown) => {
     // A version that the origin has no more is of no use to anybody.
     if (thrown instanceof SkimmerError && thrown.code === "origin_changed") handle.discard();
     throw thrown;
@@ -171,6 +217,71 @@ async function fetchTorrent(job: Job, task: OpenTask): Promise<Outcome> {
     parts.logger.warn({ err: thrown, infoHash: torrent.infoHash }, "the last use was not noted");
   parts.index.update(torrent.infoHash, { lastUsedAtMs: parts.epochMs() }).catch(noteFailure);
   return { bytes: total, infoHash: torrent.infoHash, from, reason };
+}
+
+/** Reads the origin alone until a supernode comes back; then goes on in the swarm with what there is. */
+async function fetchUntilSwarm(job: Job, own: OpenTask): Promise<Outcome> {
+  const ended = new AbortController();
+  const signal = AbortSignal.any([job.signal, ended.signal]);
+  const alone = fetchTorrent({ ...job, signal }, own);
+  const swarm = findSwarm(job.parts.planner, { request: job.request, own, signal });
+  try {
+    const first = await Promise.race([alone.then((outcome) => ({ outcome })), swarm.then((task) => ({ task }))]);
+    if ("outcome" in first) return first.outcome;
+    if (first.task === undefined) return await alone;
+    const { task } = first;
+    // held open while the other download ends, so that what it has stays at hand
+    await using left = await job.parts.runs.open(own);
+    ended.abort(new SkimmerError("cancelled", "the swarm is back"));
+    await alone.catch(() => undefined);
+    return await fetchInSwarm(job, { task, left });
+  } finally {
+    ended.abort(new SkimmerError("cancelled", "the download has ended"));
+  }
+}
+
+async function fetchInSwarm(job: Job, { task, left }: { task: OpenTask; left: RunHandle }): Promise<Outcome> {
+  job.emit({ event: "warning", message: "a supernode is back: going on in the swarm" });
+  emitStart(job, { kind: "torrent", task, warnings: [] });
+  await using handle = await job.parts.runs.open(task);
+  const taken = await takeAlong(left.run.torrent, handle.run.torrent, job.signal);
+  left.discard();
+  const outcome = await fetchTorrent(job, task);
+  // what was taken along came from the origin
+  const moved = Math.min(taken, outcome.from.cache);
+  const from = { ...outcome.from, origin: outcome.from.origin + moved, cache: outcome.from.cache - moved };
+  return { ...outcome, from, reason: outcome.reason ?? "no supernode answered at first" };
+}
+
+/** Takes what a local file has; where nobody's word on the pieces is known, only if the file is trusted. */
+async function fillBefore({ parts, request, signal, emit }: Job, { run }: RunHandle): Promise<void> {
+  const { fill } = request;
+  const { torrent } = run;
+  if (fill === undefined || torrent.complete) return;
+  const checkable =
+    parts.index.get(torrent.infoHash)?.local === true ? fill.trusted : torrent.infoV1 !== undefined || torrent.infoV2 !== undefined;
+  if (!checkable) return emit({ event: "warning", message: `${fill.path} cannot be checked yet, and is not used` });
+  try {
+    await fillFromFile(torrent, fill.path, { signal });
+  } catch (thrown) {
+    signal.throwIfAborted();
+    emit({ event: "warning", message: `${fill.path} cannot be used: ${toSkimmerError(thrown).message}` });
+  }
+}
+
+/** Waits until everything is here and, where there is a reader, was read. */
+async function waitAndStream(job: Job, { run }: RunHandle, onProgress: (progress: RunProgress) => void): Promise<RunResult> {
+  const { request, sink, signal } = job;
+  if (sink === undefined) return run.wait(request, { signal, onProgress });
+  const ended = new AbortController();
+  const reading = { torrent: run.torrent, skipBytes: request.stream?.skipBytes ?? 0, sink, cursor: run.openCursor() };
+  const both = AbortSignal.any([signal, ended.signal]);
+  try {
+    const [result] = await Promise.all([run.wait(request, { signal: both, onProgress }), streamTorrent({ ...reading, signal: both })]);
+    return result;
+  } finally {
+    ended.abort(new SkimmerError("cancelled", "the download has ended"));
+  }
 }
 
 /** Compares what the request wants; digests of complete content are remembered. */

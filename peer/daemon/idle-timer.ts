@@ -4,12 +4,14 @@
 export class IdleTimer {
   readonly #idleMs: number;
   readonly #onIdle: () => void;
+  readonly #isActive: () => boolean;
   #busy = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `idleMs` 0: never. */
-  constructor(options: { idleMs: number; onIdle: () => void }) {
+  /** `idleMs` 0: never. `isActive`, asked at the end of that time, puts the end off once more. */
+  constructor(options: { idleMs: number; onIdle: () => void; isActive?: () => boolean }) {
     this.#idleMs = options.idleMs;
+    this.#isActive = options.isActive ?? (() => false);
     this.#onIdle = options.onIdle;
     this.#wait();
   }
@@ -36,6 +38,6 @@ export class IdleTimer {
 
   #wait(): void {
     clearTimeout(this.#timer);
-    if (this.#idleMs > 0) this.#timer = setTimeout(this.#onIdle, this.#idleMs);
+    if (this.#idleMs > 0) this.#timer = setTimeout(() => (this.#isActive() ? this.#wait() : this.#onIdle()), this.#idleMs);
   }
 }

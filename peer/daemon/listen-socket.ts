@@ -1,15 +1,15 @@
 /**
- * Binds an HTTP server to a Unix socket that only its user may open. Drives.
+ * Binds an HTTP server to a Unix socket that only its user, and one group where that is wanted, may open. Drives.
  * The process's umask (main.ts) keeps others out in the moment between bind and chmod.
  * The caller holds the daemon's lock: a socket file that is there already was left by a crash, and is replaced.
  */
 
-import { chmod, unlink } from "node:fs/promises";
+import { chmod, chown, unlink } from "node:fs/promises";
 import type { Server } from "node:http";
 import { SkimmerError } from "../../system/errors.ts";
 
 /** Resolves when callers can connect. Rejects with SkimmerError `address_in_use`. */
-export async function listenSocket(server: Server, path: string): Promise<void> {
+export async function listenSocket(server: Server, path: string, group?: number): Promise<void> {
   await unlink(path).catch(ignoreAbsent);
   try {
     await new Promise<void>((resolve, reject) => {
@@ -25,7 +25,14 @@ export async function listenSocket(server: Server, path: string): Promise<void> 
       cause,
     });
   }
-  await chmod(path, 0o600);
+  if (group === undefined) return chmod(path, 0o600);
+  await chown(path, -1, group).catch((cause: Error) => {
+    throw new SkimmerError("bad_request", `cannot give the socket to group ${group}: ${cause.message}`, {
+      hint: "--socket-group needs a group that this user is in.",
+      cause,
+    });
+  });
+  await chmod(path, 0o660);
 }
 
 function ignoreAbsent(error: NodeJS.ErrnoException): void {

@@ -19,7 +19,8 @@ export async function main(args: readonly string[]): Promise<void> {
     process.umask(0o077);
     const daemon = await Daemon.start({ ...settings, logger, onStop: () => void shutdown(0) });
     onShutdown(() => daemon[Symbol.asyncDispose]());
-    printReady("dfdaemon", { socket: settings.paths.socket, peer: daemon.peerAddress, home: settings.paths.home });
+    const metrics = settings.metrics && (await (await import("./daemon-metrics.ts")).serveDaemonMetrics(settings.metrics, daemon.figures));
+    printReady("dfdaemon", { socket: settings.paths.socket, peer: daemon.peerAddress, home: settings.paths.home, metrics });
   } catch (thrown) {
     process.exitCode = reportError(thrown, { command: "dfdaemon" });
   }

@@ -12,8 +12,9 @@ import { SkimmerError } from "../../system/errors.ts";
 import type { Logger } from "../../system/logger.ts";
 import { geometryOf } from "../../torrents/geometry.ts";
 import type { InfoHash } from "../../torrents/ids.ts";
-import type { Engine, Torrent, TorrentSpec } from "../engine/types.ts";
+import type { Engine, TorrentSpec } from "../engine/types.ts";
 import { Announcer } from "./announcer.ts";
+import { addAccounts } from "./byte-account.ts";
 import type { OpenTask } from "./download-plan.ts";
 import type { HttpGet } from "./http-get.ts";
 import { OriginReader } from "./origin-reader.ts";
@@ -38,6 +39,8 @@ interface OpenRun {
   readonly announcer: Announcer;
   /** Requests between open() and their handle's disposal. */
   users: number;
+  /** Peers other than seeders are asked for too. */
+  sociable: boolean;
   /** Forget the task when the last user leaves. */
   discard: boolean;
   /** Becomes known after the torrent was opened; writes wait for nobody. */
@@ -73,6 +76,11 @@ export class OpenRuns {
     return this.#open.get(infoHash)?.run;
   }
 
+  /** True while a request uses it. */
+  isHeld(infoHash: InfoHash): boolean {
+    return (this.#open.get(infoHash)?.users ?? 0) > 0 || this.#turns.has(infoHash);
+  }
+
   /** Opens the torrent, or joins the one that is open. Rejects with SkimmerError `disk_full`, `cancelled`. */
   async open(task: OpenTask): Promise<RunHandle> {
     const { infoHash } = task.entry;
@@ -83,6 +91,7 @@ export class OpenRuns {
       this.#open.delete(infoHash);
       this.#open.set(infoHash, found);
       found.users++;
+      if (!task.seedersOnly) found.sociable = true;
       return found;
     });
     open.run.torrent.addPeers(task.peers);
@@ -135,8 +144,10 @@ export class OpenRuns {
         ? { ...entry, complete: false, linked: undefined, sha256: undefined, md5: undefined }
         : entry,
     );
-    const torrent = await engine.add(this.#specOf(task));
+    if (task.infos !== undefined) await index.saveInfos(entry.infoHash, task.infos);
+    const torrent = await engine.add(await this.#specOf(task));
     let run: TaskRun | undefined;
+    let open: OpenRun | undefined;
     const throttle = this.#options.throttle.forTask(() => run?.limitBytesPerSecond ?? 0);
     const reader = new OriginReader({ torrent, validators: entry.validators, origin, throttle });
     const announcer = new Announcer({
@@ -145,26 +156,35 @@ export class OpenRuns {
       peerId: engine.peerId,
       port: engine.address.port,
       starving: () => run?.starving ?? false,
+      sociable: () => open?.sociable ?? !task.seedersOnly,
       get,
       random,
       logger,
     });
-    run = new TaskRun({ torrent, reader, hurry: () => announcer.hurry(), alone: task.alone, clock, logger });
-    const offs = this.#remember(torrent);
+    run = new TaskRun({
+      torrent,
+      reader,
+      hurry: () => announcer.hurry(),
+      alone: task.alone,
+      earlier: index.get(entry.infoHash)?.from,
+      clock,
+      logger,
+    });
+    const offs = this.#remember(run);
     announcer.start();
-    const open: OpenRun = { run, announcer, users: 0, discard: entry.volatile, offs };
+    open = { run, announcer, users: 0, sociable: !task.seedersOnly, discard: entry.volatile, offs };
     this.#open.set(entry.infoHash, open);
     return open;
   }
 
-  #specOf(task: OpenTask): TorrentSpec {
+  async #specOf(task: OpenTask): Promise<TorrentSpec> {
     const { entry, final } = task;
     const bytes = (base64: string): Buffer => Buffer.from(base64, "base64");
     return {
       directory: this.#options.index.directory(entry.infoHash),
       name: entry.name,
       geometry: geometryOf(entry),
-      liveInfo: bytes(entry.liveInfo),
+      ...(entry.liveInfo === undefined ? await this.#options.index.readInfos(entry.infoHash) : { liveInfo: bytes(entry.liveInfo) }),
       ...(final === undefined
         ? {}
         : {
@@ -178,12 +198,15 @@ export class OpenRuns {
   }
 
   /** Writes down what becomes known later: completeness, final hashes. */
-  #remember(torrent: Torrent): () => void {
+  #remember(run: TaskRun): () => void {
+    const { torrent } = run;
     const { index, logger } = this.#options;
+    const { earlier } = run;
     const save = (): void => {
       const { v1, v2 } = torrent.infoHashes;
       const known = {
         complete: torrent.complete,
+        from: addAccounts(earlier, torrent.stats.from),
         ...(v1 === undefined ? {} : { infoHashV1: v1 }),
         ...(v2 === undefined ? {} : { infoHashV2: v2 }),
       };
@@ -194,7 +217,10 @@ export class OpenRuns {
     torrent.on("complete", save);
     torrent.on("final", save);
     if (torrent.complete && index.get(torrent.infoHash)?.complete === false) save();
-    return () => torrent.off("complete", save).off("final", save);
+    return () => {
+      torrent.off("complete", save).off("final", save);
+      if (torrent.stats.piecesHave > 0) save();
+    };
   }
 
   async #release(infoHash: InfoHash, open: OpenRun): Promise<void> {

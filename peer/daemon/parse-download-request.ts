@@ -11,32 +11,49 @@ import {
   checkFilter,
   checkHeaders,
   checkMd5,
+  checkPattern,
   checkPieceLength,
   checkRange,
   checkSupernode,
   checkTag,
+  NORMAL_PRIORITY,
 } from "./check-request.ts";
-import type { DownloadRequest } from "./daemon-api.ts";
+import type { DownloadRequest, FillWish, StreamWish } from "./daemon-api.ts";
+import { readMagnet, readPeer, readTorrentFile, type TorrentSource } from "./torrent-source.ts";
 
 const MAX_URL_LENGTH = 8192;
 const MAX_PATH_LENGTH = 4096;
 const MAX_SUPERNODES = 32;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+const MAX_PEERS = 100;
+const MAX_TORRENT_LENGTH = 44 * 1024 * 1024;
+const MAX_WORD_LENGTH = 64;
+const LEAST_PRIORITY = 6;
 const DEFAULT_MODE = 0o644;
 const read = fieldReader("bad_request", "download request");
 
 /** Throws SkimmerError `bad_request` or `unsupported_scheme`. */
 export function parseDownloadRequest(body: unknown): DownloadRequest {
   const fields = read.object(body, "body");
+  const torrent = parseTorrent(fields);
+  const pattern = checkPattern(read.optionalText(fields.pattern, "pattern", MAX_WORD_LENGTH) ?? "p2p");
+  if (pattern === "source" && fields.notbs === true) throw new SkimmerError("bad_request", "pattern source and notbs forbid each other");
+  if (fields.stream && fields.output) throw new SkimmerError("bad_request", "a stream has no output file");
   return {
-    url: checkUrl(read.text(fields.url, "url", MAX_URL_LENGTH)),
+    url: torrent === undefined ? checkUrl(read.text(fields.url, "url", MAX_URL_LENGTH)) : magnetOf(torrent),
+    torrent,
+    fill: parseFill(fields.fill),
     output: parseOutput(fields),
+    stream: parseStream(fields.stream),
     outputMode: optionalInteger(fields.mode, "mode", 0o777) ?? DEFAULT_MODE,
     headers: checkHeaders(fields.headers),
     digest: optionalChecked(fields, "digest", checkDigest),
     md5: optionalChecked(fields, "md5", checkMd5),
     limitBytesPerSecond: optionalInteger(fields.limit, "limit", Number.MAX_SAFE_INTEGER) ?? 0,
-    notbs: read.flag(fields.notbs),
+    // a torrent has no origin
+    notbs: read.flag(fields.notbs) || torrent !== undefined,
+    pattern,
+    priority: optionalInteger(fields.priority, "priority", LEAST_PRIORITY) ?? NORMAL_PRIORITY,
     timeoutMs: optionalInteger(fields.timeoutMs, "timeoutMs", MAX_TIMEOUT_MS) ?? 0,
     supernodes: texts(fields.supernodes, "supernodes", MAX_SUPERNODES)?.map(checkSupernode),
     tag: optionalChecked(fields, "tag", checkTag),
@@ -49,8 +66,44 @@ export function parseDownloadRequest(body: unknown): DownloadRequest {
 function parseOutput(fields: JsonObject): string | undefined {
   const output = read.optionalText(fields.output, "output", MAX_PATH_LENGTH);
   if (output === undefined) return undefined;
-  if (!isAbsolute(output) || output.includes("\0")) throw new SkimmerError("bad_request", `the output path "${output}" is not absolute`);
-  return normalize(output);
+  return checkPath(output, "output");
+}
+
+/** An absolute path, without `..` in it. */
+export function checkPath(path: string, what: string): string {
+  if (!isAbsolute(path) || path.includes("\0")) throw new SkimmerError("bad_request", `the ${what} path "${path}" is not absolute`);
+  return normalize(path);
+}
+
+/** A .torrent file as it is (base64), or a magnet link in place of the URL. */
+function parseTorrent(fields: JsonObject): TorrentSource | undefined {
+  const file = read.optionalText(fields.torrent, "torrent", MAX_TORRENT_LENGTH);
+  const peers = (texts(fields.peers, "peers", MAX_PEERS) ?? []).flatMap(readPeer);
+  if (file !== undefined) return { ...readTorrentFile(Buffer.from(file, "base64")), peers };
+  const url = read.optionalText(fields.url, "url", MAX_URL_LENGTH);
+  if (url === undefined || !/^magnet:/i.test(url)) return undefined;
+  const source = readMagnet(url);
+  return { ...source, peers: [...source.peers, ...peers] };
+}
+
+function magnetOf({ hashes, name }: TorrentSource): string {
+  return `magnet:?xt=urn:btih:${hashes[0]}&dn=${encodeURIComponent(name)}`;
+}
+
+function parseFill(value: unknown): FillWish | undefined {
+  if (value === undefined || value === null) return undefined;
+  const fields = read.object(value, "fill");
+  return { path: checkPath(read.text(fields.path, "fill.path", MAX_PATH_LENGTH), "fill"), trusted: read.flag(fields.trusted) };
+}
+
+function parseStream(value: unknown): StreamWish | undefined {
+  if (value === undefined || value === null || value === false) return undefined;
+  if (value === true) return { skipBytes: 0 };
+  const fields = read.object(value, "stream");
+  return {
+    skipBytes: optionalInteger(fields.skip, "stream.skip", Number.MAX_SAFE_INTEGER) ?? 0,
+    infoHash: read.optionalText(fields.infoHash, "stream.infoHash", MAX_WORD_LENGTH),
+  };
 }
 
 function parsePieceLength(value: unknown): number | undefined {

@@ -12,7 +12,7 @@ import { type HomePaths, homePaths } from "./home-paths.ts";
 export const SHARED_OPTIONS: readonly OptionSpec[] = [
   {
     flags: "--supernode <URL,...>",
-    help: "supernodes to ask, in order, separated by commas; host or host:port will do",
+    help: "supernodes to ask, in order, separated by commas; host or host:port will do; host=2 has weight 2",
     parse: parseSupernodes,
   },
   {
@@ -31,7 +31,8 @@ export function readPaths(options: Readonly<Record<string, unknown>>): HomePaths
   return typeof options.socket === "string" ? { ...paths, socket: resolve(options.socket) } : paths;
 }
 
-function parseSupernodes(text: string, previous: unknown): string[] {
+/** A list of supernodes, added to those of earlier mentions. */
+export function parseSupernodes(text: string, previous: unknown): string[] {
   const urls = text
     .split(",")
     .map((part) => part.trim())

@@ -35,8 +35,8 @@ export interface SourceFacts {
   readonly originEndedAtMs: number | undefined;
   /** How long one piece may take, at the lowest rate that counts as progress. */
   readonly slowestPieceMs: number;
-  /** True for a torrent that nobody else can have: there is no swarm to wait for. */
-  readonly alone: boolean;
+  /** Why there is no swarm to wait for; undefined: there is one. */
+  readonly alone: string | undefined;
 }
 
 export type SourceDecision =
@@ -57,7 +57,7 @@ export function decideSource(facts: SourceFacts): SourceDecision {
 }
 
 function reasonForOrigin(facts: SourceFacts, quietMs: number): string | undefined {
-  if (facts.alone) return "no supernode answers";
+  if (facts.alone !== undefined) return facts.alone;
   if (facts.connections === 0 && quietMs >= NO_CONNECTION_MS) return "no peer can be reached";
   const patienceMs = facts.lastBytesAtMs === undefined ? FIRST_BYTES_MS : STALL_MS;
   return quietMs >= Math.max(patienceMs, facts.slowestPieceMs) ? "the swarm makes no progress" : undefined;
@@ -68,6 +68,6 @@ function mayTryOrigin(facts: SourceFacts): boolean {
 }
 
 function swarmIsBack(facts: SourceFacts): boolean {
-  if (facts.alone || facts.seeds === 0 || facts.swarmFlowingSinceMs === undefined) return false;
+  if (facts.alone !== undefined || facts.seeds === 0 || facts.swarmFlowingSinceMs === undefined) return false;
   return facts.nowMs - facts.swarmFlowingSinceMs >= SWARM_BACK_MS;
 }

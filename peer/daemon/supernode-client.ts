@@ -12,6 +12,7 @@ import type { Logger } from "../../system/logger.ts";
 import type { PeerId } from "../../torrents/ids.ts";
 import { parseTaskAnswer } from "../../torrents/parse-task-answer.ts";
 import type { ApiErrorBody, TaskAnswer, TaskRequest } from "../../torrents/task-api.ts";
+import { originKey } from "../../torrents/task-identity.ts";
 import type { DownloadRequest } from "./daemon-api.ts";
 import type { SupernodeFailure, SupernodeList } from "./supernode-list.ts";
 
@@ -55,7 +56,7 @@ export class SupernodeClient {
   ): Promise<Registration> {
     const { list, clock } = this.#options;
     const failures: string[] = [];
-    for (const url of list.candidates(urls, clock.nowMs())) {
+    for (const url of list.candidates(urls, originKey(request), clock.nowMs())) {
       try {
         const answer = await this.#ask(url, request, options.signal);
         list.worked(url);

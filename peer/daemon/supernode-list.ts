@@ -1,7 +1,11 @@
 /**
  * Which supernodes to ask, in which order: the given order, without those that failed just now. Decides.
+ * Weights share the contents out: the same content has the same order on every host, so that its peers meet.
  * One that refused the connection costs nothing to ask again; one that kept us waiting is left out for a while.
  */
+
+import { hash } from "node:crypto";
+import { readSupernode } from "./check-request.ts";
 
 export type SupernodeFailure = "refused" | "slow" | "nonsense";
 
@@ -20,7 +24,8 @@ export class SupernodeList {
   readonly #aside = new Map<string, Aside>();
 
   /** Those to ask now; empty where all are set aside for being slow or confused. */
-  candidates(urls: readonly string[], nowMs: number): string[] {
+  candidates(supernodes: readonly string[], key: string, nowMs: number): string[] {
+    const urls = supernodeOrder(supernodes, key);
     const isAside = (url: string): boolean => (this.#aside.get(url)?.untilMs ?? Number.NEGATIVE_INFINITY) > nowMs;
     const good = urls.filter((url) => !isAside(url));
     const quickToFail = urls.filter((url) => isAside(url) && this.#aside.get(url)?.failure === "refused");
@@ -39,4 +44,18 @@ export class SupernodeList {
   worked(url: string): void {
     this.#aside.delete(url);
   }
+}
+
+/** The URLs in the order in which to ask for this content: as given, or by weight where any has one (absent: 1). */
+export function supernodeOrder(supernodes: readonly string[], key: string): string[] {
+  const read = supernodes.map(readSupernode);
+  if (read.every(({ weight }) => weight === undefined)) return read.map(({ url }) => url);
+  // weighted rendezvous hashing: the least of these, exponentially distributed with rate `weight`, comes first
+  const scored = read.map(({ url, weight = 1 }) => ({ url, score: -Math.log(unitHash(`${url}\n${key}`)) / weight }));
+  return scored.sort((a, b) => a.score - b.score).map(({ url }) => url);
+}
+
+/** Between 0 and 1, neither included. */
+function unitHash(text: string): number {
+  return (Number.parseInt(hash("sha256", text, "hex").slice(0, 12), 16) + 1) / (2 ** 48 + 1);
 }

@@ -26,8 +26,8 @@ export interface TaskEntry {
   readonly lengthBytes: number;
   readonly pieceLengthBytes: number;
   readonly validators: Validators;
-  /** Bencoded live info dict, base64. */
-  readonly liveInfo: string;
+  /** Bencoded live info dict, base64; undefined: somebody else's torrent, whose info dicts are in a file beside (task-index.ts). */
+  readonly liveInfo?: string;
   readonly trackers: readonly string[];
   /** True where this host made the torrent itself, with its own key. */
   readonly local: boolean;
@@ -37,6 +37,10 @@ export interface TaskEntry {
   /** Milliseconds since 1970. */
   readonly lastUsedAtMs: number;
   readonly linked?: LinkedFile;
+  /** Never evicted. */
+  readonly pinned?: boolean;
+  /** Where its bytes came from in all lives of the daemon; `cache` is not counted. */
+  readonly from?: Readonly<Record<"origin" | "seeder" | "peers", number>>;
   /** Digests of the whole content, once computed; hexadecimal. */
   readonly sha256?: string;
   readonly md5?: string;
@@ -60,13 +64,15 @@ export function parseTaskEntry(text: string): TaskEntry {
     lengthBytes: read.integer(fields.lengthBytes, "lengthBytes", most),
     pieceLengthBytes: read.integer(fields.pieceLengthBytes, "pieceLengthBytes", { ...most, least: 1 }),
     validators: parseValidators(fields.validators),
-    liveInfo: read.text(fields.liveInfo, "liveInfo", MAX_TEXT),
+    liveInfo: read.optionalText(fields.liveInfo, "liveInfo", MAX_TEXT),
     trackers: read.list(fields.trackers, "trackers", MAX_TRACKERS).map((url) => read.text(url, "tracker", 2048)),
     local: read.flag(fields.local),
     volatile: read.flag(fields.volatile),
     complete: read.flag(fields.complete),
     lastUsedAtMs: read.integer(fields.lastUsedAtMs, "lastUsedAtMs", most),
     linked: fields.linked === undefined ? undefined : parseLinked(read.object(fields.linked, "linked")),
+    pinned: read.flag(fields.pinned),
+    from: fields.from === undefined ? undefined : parseFrom(read.object(fields.from, "from")),
     sha256: read.optionalText(fields.sha256, "sha256", 64),
     md5: read.optionalText(fields.md5, "md5", 32),
   };
@@ -78,6 +84,11 @@ function parseLinked(fields: JsonObject): LinkedFile {
     mtimeNs: read.text(fields.mtimeNs, "linked.mtimeNs", 32),
     lengthBytes: read.integer(fields.lengthBytes, "linked.lengthBytes", { least: 0, most: Number.MAX_SAFE_INTEGER }),
   };
+}
+
+function parseFrom(fields: JsonObject): TaskEntry["from"] {
+  const bytes = (name: string): number => read.integer(fields[name], `from.${name}`, { least: 0, most: Number.MAX_SAFE_INTEGER });
+  return { origin: bytes("origin"), seeder: bytes("seeder"), peers: bytes("peers") };
 }
 
 function optionalHash(value: unknown): InfoHash | undefined {

@@ -6,12 +6,15 @@
  */
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { decodeDict, dictBytes, encode } from "../../torrents/bencode.ts";
 import { type InfoHash, parseInfoHash } from "../../torrents/ids.ts";
 import type { Validators } from "../../torrents/task-api.ts";
 import { hasValidators, isSameContent } from "./same-content.ts";
 import { type LinkedFile, parseTaskEntry, type TaskEntry } from "./task-entry.ts";
+import type { TorrentInfos } from "./torrent-source.ts";
 
 const FILE = "task.json";
+const INFOS_FILE = "infos";
 const READ_AT_ONCE = 16;
 
 export class TaskIndex {
@@ -72,6 +75,21 @@ export class TaskIndex {
     } finally {
       if (this.#writes.get(entry.infoHash) === write) this.#writes.delete(entry.infoHash);
     }
+  }
+
+  /** Keeps the info dicts of a torrent that has no live one. */
+  async saveInfos(infoHash: InfoHash, infos: TorrentInfos): Promise<void> {
+    const folder = this.directory(infoHash);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const path = join(folder, INFOS_FILE);
+    await writeFile(`${path}.new`, encode({ v1: infos.infoV1, v2: infos.infoV2, layer: infos.pieceLayer }), { mode: 0o600 });
+    await rename(`${path}.new`, path);
+  }
+
+  /** What saveInfos() kept. Rejects with SkimmerError `protocol` or the system's error. */
+  async readInfos(infoHash: InfoHash): Promise<TorrentInfos> {
+    const dict = decodeDict(await readFile(join(this.directory(infoHash), INFOS_FILE)));
+    return { infoV1: dictBytes(dict, "v1"), infoV2: dictBytes(dict, "v2"), pieceLayer: dictBytes(dict, "layer") };
   }
 
   /** Changes some fields of a task that is still there. */

@@ -16,14 +16,17 @@ import { lowestLimit } from "./lowest-limit.ts";
 import type { OriginReader } from "./origin-reader.ts";
 import { originRequest } from "./origin-request.ts";
 import { decideSource } from "./source-decider.ts";
+import type { TaskEntry } from "./task-entry.ts";
 
 export interface RunOptions {
   readonly torrent: Torrent;
   readonly reader: OriginReader;
   /** Asks the trackers sooner. */
   readonly hurry: () => void;
-  /** Nobody else can have this torrent. */
-  readonly alone: boolean;
+  /** Why nobody else can have this torrent; undefined: others can. */
+  readonly alone: string | undefined;
+  /** What came in an earlier life of the daemon. */
+  readonly earlier?: TaskEntry["from"];
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -60,6 +63,7 @@ export class TaskRun {
   readonly torrent: Torrent;
   readonly #options: RunOptions;
   readonly #members = new Set<Member>();
+  readonly #cursors = new Set<{ readonly index: number }>();
   readonly #meter = new RateMeter();
   #bytesPerSecond = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -79,6 +83,10 @@ export class TaskRun {
     this.torrent = options.torrent;
     this.torrent.on("complete", this.#onComplete);
     this.torrent.on("failed", this.#onFailed);
+  }
+
+  get earlier(): TaskEntry["from"] {
+    return this.#options.earlier;
   }
 
   get waiting(): number {
@@ -105,6 +113,26 @@ export class TaskRun {
       options.signal.removeEventListener("abort", leave);
       this.#leave(member);
     }
+  }
+
+  /** A reader of the content in order: the swarm is asked for the pieces ahead of the hindmost reader first. */
+  openCursor(): { move(index: number): void; [Symbol.dispose](): void } {
+    const cursor = { index: 0 };
+    this.#cursors.add(cursor);
+    const apply = (): void => {
+      const indices = [...this.#cursors].map(({ index }) => index);
+      this.torrent.setCursor(indices.length === 0 ? undefined : Math.min(...indices));
+    };
+    return {
+      move: (index) => {
+        cursor.index = index;
+        apply();
+      },
+      [Symbol.dispose]: () => {
+        this.#cursors.delete(cursor);
+        apply();
+      },
+    };
   }
 
   /** Stops everything but serving; those who wait are told `error`. */
@@ -135,8 +163,10 @@ export class TaskRun {
 
   #leave(member: Member): void {
     this.#members.delete(member);
-    if (this.#members.size === 0) this.#stopTimer();
-    else this.#applyLimit();
+    if (this.#members.size === 0) {
+      this.#stopTimer();
+      void this.#options.reader.stop();
+    } else this.#applyLimit();
   }
 
   #stopTimer(): void {
@@ -238,7 +268,10 @@ export class TaskRun {
     if (error === undefined) return;
     this.#options.logger.warn({ infoHash: this.torrent.infoHash, code: error.code }, "reading the origin failed");
     const hopeless =
-      this.#options.alone || this.torrent.stats.connections === 0 || error.code === "origin_changed" || error.code === "disk_full";
+      this.#options.alone !== undefined ||
+      this.torrent.stats.connections === 0 ||
+      error.code === "origin_changed" ||
+      error.code === "disk_full";
     if (hopeless) this.#rejectAll(error);
   }
 

@@ -1,11 +1,9 @@
 /**
  * Rates of reading the origin from this host: per task, below the host's. Drives the limiter's timer while somebody waits.
  */
+import type { Throttle } from "../../origin/piece-run.ts";
 import type { Clock } from "../../system/clock.ts";
-import { Limiter } from "../engine/limiter.ts";
-
-/** Resolves when so many bytes may be read; undefined: at once. */
-export type Throttle = (bytes: number) => Promise<void> | undefined;
+import { Limiter } from "../../system/limiter.ts";
 
 export class OriginThrottle {
   readonly #clock: Clock;
@@ -24,6 +22,11 @@ export class OriginThrottle {
       if (limiter.bytesPerSecond !== bytesPerSecond()) limiter.setRate(bytesPerSecond());
       return limiter.tryTake(bytes, ignore) ? undefined : take(limiter, bytes);
     };
+  }
+
+  /** Holds at once; 0 is unlimited. */
+  setRate(bytesPerSecond: number): void {
+    this.#host.setRate(bytesPerSecond);
   }
 
   close(): void {

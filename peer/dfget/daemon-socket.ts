@@ -7,9 +7,9 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { SkimmerError } from "../../system/errors.ts";
 import type { DoneEvent, DownloadEvent, ErrorEvent } from "../daemon/daemon-api.ts";
+import { EventStream } from "./event-stream.ts";
 
 const http = process.getBuiltinModule("node:http");
-const MAX_LINE_LENGTH = 1024 * 1024;
 
 /** How the conversation ended. `away`: no daemon listens. `died`: it left in the middle. */
 export type SocketResult =
@@ -23,6 +23,8 @@ export interface PostOptions {
   readonly body: unknown;
   readonly signal: AbortSignal;
   readonly onEvent: (event: DownloadEvent) => void;
+  /** Takes the content in order, where the body asks for a stream; awaited before more is read. */
+  readonly onContent?: (bytes: Buffer) => Promise<void> | undefined;
 }
 
 /** Asks for a download and follows it to its end. Rejects with the reason of `signal`. */
@@ -30,7 +32,7 @@ export async function postDownload(options: PostOptions): Promise<SocketResult> 
   const response = await connect(options);
   if (response === undefined) return { kind: "away" };
   try {
-    return await follow(response, options.onEvent);
+    return await follow(response, options);
   } catch (thrown) {
     options.signal.throwIfAborted();
     if (thrown instanceof SkimmerError) throw thrown;
@@ -51,10 +53,22 @@ export function isListening(socket: string): Promise<boolean> {
   });
 }
 
+const GROUP_BITS = 0o060;
+const OTHERS_MAY_WRITE = 0o002;
+
+/** True where the daemon serves other users too: it writes no outputs, and this process must not trust it with paths. */
+export function isShared(socket: string): boolean {
+  const found = process.getBuiltinModule("node:fs").lstatSync(socket, { throwIfNoEntry: false });
+  return found !== undefined && (found.uid !== process.getuid?.() || (found.mode & GROUP_BITS) !== 0);
+}
+
 /** Long homes have their socket in the shared temporary folder: what another user put there is not our daemon. */
 function checkOwner(socket: string): void {
-  const found = process.getBuiltinModule("node:fs").lstatSync(socket, { throwIfNoEntry: false });
-  if (found !== undefined && found.uid !== process.getuid?.() && found.uid !== 0) throw notOurs(socket);
+  const { lstatSync, statSync } = process.getBuiltinModule("node:fs");
+  const found = lstatSync(socket, { throwIfNoEntry: false });
+  if (found === undefined || found.uid === process.getuid?.() || found.uid === 0) return;
+  const folder = statSync(process.getBuiltinModule("node:path").dirname(socket), { throwIfNoEntry: false });
+  if (folder === undefined || (folder.mode & OTHERS_MAY_WRITE) !== 0) throw notOurs(socket);
 }
 
 function notOurs(socket: string, cause?: unknown): SkimmerError {
@@ -63,55 +77,48 @@ function notOurs(socket: string, cause?: unknown): SkimmerError {
 }
 
 async function connect(options: PostOptions): Promise<IncomingMessage | undefined> {
-  checkOwner(options.socket);
-  const body = Buffer.from(JSON.stringify(options.body));
-  const headers = { "content-type": "application/json", "content-length": body.length };
+  const { socket, signal, body } = options;
+  return askDaemon({ socket, path: "/v1/downloads", method: "POST", body, signal });
+}
+
+export interface DaemonRequest {
+  readonly socket: string;
+  readonly path: string;
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly body?: unknown;
+  readonly signal: AbortSignal;
+}
+
+/** Sends one request; undefined where no daemon listens. Rejects with SkimmerError `daemon_unreachable`, or the reason of `signal`. */
+export async function askDaemon(request: DaemonRequest): Promise<IncomingMessage | undefined> {
+  const { socket, path, method, signal } = request;
+  checkOwner(socket);
+  const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
+  const headers = body === undefined ? {} : { "content-type": "application/json", "content-length": body.length };
   try {
     return await new Promise<IncomingMessage>((resolve, reject) => {
-      const { socket: socketPath, signal } = options;
-      const request: ClientRequest = http.request(
-        { socketPath, path: "/v1/downloads", method: "POST", headers, agent: false, signal },
-        resolve,
-      );
-      request.once("error", reject);
-      request.end(body);
+      const sent: ClientRequest = http.request({ socketPath: socket, path, method, headers, agent: false, signal }, resolve);
+      sent.once("error", reject);
+      sent.end(body);
     });
   } catch (thrown) {
-    options.signal.throwIfAborted();
+    signal.throwIfAborted();
     const { code, message } = thrown as NodeJS.ErrnoException;
-    if (code === "EACCES" || code === "EPERM") throw notOurs(options.socket, thrown);
+    if (code === "EACCES" || code === "EPERM") throw notOurs(socket, thrown);
     if (code === "ENOENT" || code === "ECONNREFUSED" || code === "ECONNRESET" || code === "EPIPE") return undefined;
-    throw new SkimmerError("daemon_unreachable", `cannot use the socket ${options.socket}: ${message}`, { cause: thrown });
+    throw new SkimmerError("daemon_unreachable", `cannot use the socket ${socket}: ${message}`, { cause: thrown });
   }
 }
 
-async function follow(response: IncomingMessage, onEvent: (event: DownloadEvent) => void): Promise<SocketResult> {
-  let rest = "";
-  response.setEncoding("utf8");
-  for await (const text of response as AsyncIterable<string>) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    if (rest.length > MAX_LINE_LENGTH) throw new SkimmerError("protocol", "the daemon sends a line without end");
-    for (const line of lines) {
-      const event = parseEvent(line, response.statusCode ?? 0);
-      if (event.event === "done") return { kind: "done", event };
-      if (event.event === "error") return { kind: "error", event };
-      onEvent(event);
+async function follow(response: IncomingMessage, options: PostOptions): Promise<SocketResult> {
+  const stream = new EventStream(response.statusCode ?? 0);
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    for (const item of stream.push(chunk)) {
+      if (item.kind === "content") await options.onContent?.(item.bytes);
+      else if (item.event.event === "done") return { kind: "done", event: item.event };
+      else if (item.event.event === "error") return { kind: "error", event: item.event };
+      else options.onEvent(item.event);
     }
   }
   return { kind: "died" };
-}
-
-/** A line of the stream, or the error body of a refused request as the event that it amounts to. */
-function parseEvent(line: string, status: number): DownloadEvent {
-  try {
-    const value = JSON.parse(line) as DownloadEvent | { error: Omit<ErrorEvent, "event"> };
-    if ("event" in value) return value;
-    return { event: "error", ...value.error };
-  } catch (cause) {
-    throw new SkimmerError("protocol", `the daemon answered HTTP ${status} without JSON`, {
-      hint: "Is another program listening on the socket?",
-      cause,
-    });
-  }
 }

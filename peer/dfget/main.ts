@@ -1,49 +1,42 @@
-/** `dfget`: one download through the host daemon; `dfget daemon` is the daemon itself. Wiring. */
-import { SkimmerError } from "../../system/errors.ts";
-import { parseCommand } from "../../system/options.ts";
-import { reportError } from "../../system/report-error.ts";
-import { DFGET_COMMAND, type DfgetSettings, readDfgetSettings } from "./dfget-command.ts";
-import { Display } from "./display.ts";
-import { fetchThroughDaemon } from "./fetch-through-daemon.ts";
-import { doneLine } from "./progress-text.ts";
+/** `dfget`: downloads, and the subcommands. Wiring: each module is loaded only when it is used; start-up time is a feature. */
+
+type CommandModule = () => Promise<(args: readonly string[]) => Promise<number>>;
+
+/** Subcommands by name. `dfget URL` needs no name. */
+const COMMANDS: Readonly<Record<string, CommandModule>> = {
+  ls: async () => (await import("./commands/ls.ts")).ls,
+  rm: async () => (await import("./commands/rm.ts")).rm,
+  info: async () => (await import("./commands/info.ts")).info,
+  seed: async () => (await import("./commands/seed.ts")).seed,
+  add: async () => (await import("./commands/add.ts")).add,
+  import: async () => (await import("./commands/import.ts")).importFile,
+  export: async () => (await import("./commands/export.ts")).exportFile,
+  limit: async () => (await import("./commands/limit.ts")).limit,
+  doctor: async () => (await import("./commands/doctor.ts")).doctor,
+  completion: async () => (await import("./commands/completion.ts")).completion,
+  preheat: async () => (await import("./commands/preheat.ts")).preheatCommand,
+};
+
+/** What a shell answers for a program that ended because nobody read its output any more. */
+const EXIT_BROKEN_PIPE = 141;
 
 /** Runs the command with these arguments (without program and script). */
 export async function main(args: readonly string[]): Promise<void> {
-  if (args[0] === "daemon") return (await import("../daemon/main.ts")).main(args.slice(1));
+  const [name = "", ...rest] = args;
+  if (name === "daemon") return (await import("../daemon/main.ts")).main(rest);
+  process.stdout.on("error", onBrokenPipe);
+  process.stderr.on("error", onBrokenPipe);
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   try {
-    const command = await parseCommand(DFGET_COMMAND, args);
-    if (command === undefined) return;
-    await download(readDfgetSettings(command, { folder: process.cwd(), umask: process.umask() }));
+    if (load === undefined) process.exitCode = await (await import("./download-command.ts")).downloadCommand(args);
+    else process.exitCode = await (await load())(rest);
   } catch (thrown) {
-    process.exitCode = reportError(thrown, { command: "dfget", json: args.includes("--json") });
+    const { reportError } = await import("../../system/report-error.ts");
+    process.exitCode = reportError(thrown, { command: load === undefined ? "dfget" : `dfget ${name}`, json: args.includes("--json") });
   }
 }
 
-async function download(settings: DfgetSettings): Promise<void> {
-  const display = new Display(process.stderr, settings);
-  const ending = new AbortController();
-  const timer = settings.timeoutMs === 0 ? undefined : setTimeout(() => ending.abort(timeoutError(settings)), settings.timeoutMs);
-  const cancel = (): void => ending.abort(cancelledError());
-  process.on("SIGINT", cancel).on("SIGTERM", cancel);
-  try {
-    const done = await fetchThroughDaemon(settings, { signal: ending.signal, onEvent: (event) => display.show(event) });
-    display.clear();
-    // Since the start of this process: what its user waited for, dead daemons included.
-    const { event: _, ...facts } = { ...done, seconds: Math.round(performance.now()) / 1000 };
-    process.stdout.write(`${settings.json ? JSON.stringify(facts) : doneLine(facts)}\n`);
-  } finally {
-    display.clear();
-    clearTimeout(timer);
-    process.off("SIGINT", cancel).off("SIGTERM", cancel);
-  }
-}
-
-function timeoutError({ timeoutMs }: DfgetSettings): SkimmerError {
-  return new SkimmerError("timeout", `the download took longer than ${timeoutMs / 1000} s`, {
-    hint: "What was downloaded is kept; run the same command again to go on.",
-  });
-}
-
-function cancelledError(): SkimmerError {
-  return new SkimmerError("cancelled", "cancelled", { hint: "What was downloaded is kept; run the same command again to go on." });
+/** `dfget -O - … | head`: the reader has what it wanted. */
+function onBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") process.exit(EXIT_BROKEN_PIPE);
 }

@@ -7,8 +7,17 @@ import type { DoneEvent, ProgressEvent } from "../daemon/daemon-api.ts";
 const MIN_BAR = 10;
 const MAX_BAR = 40;
 
-/** One line of at most `columns` characters. */
-export function progressLine(progress: ProgressEvent, columns: number): string {
+const MAX_NAME = 28;
+
+/** One line of at most `columns` characters; `name` in front where there are several. */
+export function progressLine(progress: ProgressEvent, columns: number, name?: string): string {
+  if (name === undefined) return unnamedLine(progress, columns);
+  const room = Math.min(MAX_NAME, Math.floor(columns / 3));
+  const label = name.length > room ? `${name.slice(0, Math.max(0, room - 1))}…` : name.padEnd(room);
+  return `${label} ${unnamedLine(progress, Math.max(0, columns - room - 1))}`.slice(0, columns);
+}
+
+function unnamedLine(progress: ProgressEvent, columns: number): string {
   const { bytes, total, rate, peers, from } = progress;
   const facts = [formatRate(rate), ...remaining(progress), `${peers} ${peers === 1 ? "peer" : "peers"}`, ...share(from.peers, bytes)];
   if (total === null) return `${formatBytes(bytes)}  ${facts.join("  ")}`.slice(0, columns);

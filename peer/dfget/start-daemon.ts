@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { SkimmerError } from "../../system/errors.ts";
 import { EXIT_CODES } from "../../system/exit-codes.ts";
 import { acquireLock } from "../../system/lock-file.ts";
-import type { HomePaths } from "../daemon/home-paths.ts";
+import type { DaemonPlace } from "./daemon-place.ts";
 import { isListening } from "./daemon-socket.ts";
 
 /** A daemon that dfget started leaves after so long without a request. */
@@ -22,10 +22,7 @@ const RETRY_MS = 100;
 const MAX_LOG_BYTES = 4 * 1024 * 1024;
 const TAIL_BYTES = 2_000;
 
-export interface StartOptions {
-  readonly paths: HomePaths;
-  readonly socketGiven: boolean;
-  readonly supernodes: readonly string[] | undefined;
+export interface StartOptions extends DaemonPlace {
   readonly signal: AbortSignal;
 }
 
@@ -59,7 +56,7 @@ async function startOnce(options: StartOptions, deadlineMs: number): Promise<num
   await rotateLog(paths.log);
   await using log = await open(paths.log, "a", 0o600);
   const { SKIMMER_PARENT_PIPE: _, ...env } = process.env;
-  const child = spawn(process.execPath, [findLauncher(), ...daemonArguments(options)], {
+  const child = spawn(process.execPath, [findLauncher(), ...argumentsFor(options)], {
     detached: true,
     cwd: paths.home,
     env,
@@ -84,7 +81,7 @@ async function startOnce(options: StartOptions, deadlineMs: number): Promise<num
   return exitCode;
 }
 
-function daemonArguments({ paths, socketGiven, supernodes }: StartOptions): string[] {
+function argumentsFor({ paths, socketGiven, supernodes, daemonArguments }: StartOptions): string[] {
   return [
     "--home",
     paths.home,
@@ -92,6 +89,8 @@ function daemonArguments({ paths, socketGiven, supernodes }: StartOptions): stri
     IDLE_EXIT,
     ...(socketGiven ? ["--socket", paths.socket] : []),
     ...(supernodes === undefined ? [] : ["--supernode", supernodes.join(",")]),
+    // the last mention of an option counts
+    ...daemonArguments,
   ];
 }
 

@@ -5,13 +5,13 @@
 import net from "node:net";
 import { type Clock, realClock } from "../../system/clock.ts";
 import { SkimmerError } from "../../system/errors.ts";
+import { Limiter } from "../../system/limiter.ts";
 import type { Logger } from "../../system/logger.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
 import type { KnownPeer } from "./address-book.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { fetchInfo } from "./fetch-info.ts";
 import { HashWorkers } from "./hash-workers.ts";
-import { Limiter } from "./limiter.ts";
 import { type OpenedTorrent, openTorrent } from "./open-torrent.ts";
 import { PeerLink } from "./peer-link.ts";
 import { PieceBuffers } from "./piece-buffers.ts";
@@ -84,6 +84,7 @@ class PeerEngine implements Engine, ConnectionOwner {
   }
 
   async listen(): Promise<void> {
+    if (this.#options.role === "seeder") this.#workers.warm();
     const { host, port } = this.#options.listen;
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", (error: NodeJS.ErrnoException) => {

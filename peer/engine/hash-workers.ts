@@ -48,6 +48,11 @@ export class HashWorkers {
   readonly #lanes: Lane[] = [];
   #nextId = 1;
 
+  /** Starts a thread now: the first pieces would wait 0.1 s for it. For those that live long. */
+  warm(): void {
+    if (this.#lanes.length === 0) this.#start();
+  }
+
   /** Hashes (and writes) one piece. Rejects only where the thread itself failed. */
   run(job: Omit<HashJob, "id"> & { memory: SharedArrayBuffer }): Promise<HashResult> {
     const lane = this.#pickLane();

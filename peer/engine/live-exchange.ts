@@ -25,7 +25,7 @@ export interface LiveExchangeEvents {
 export class LiveExchange {
   final: FinalMessage | undefined;
   readonly #state: SwarmState;
-  readonly #identity: { infoHash: InfoHash; name: string; publicKey: KeyObject; signer?: KeyObject };
+  readonly #identity: { infoHash: InfoHash; name: string; publicKey: KeyObject; signer?: KeyObject; secret?: Buffer };
   readonly #events: LiveExchangeEvents;
   /** Groups that a peer got from us or sent to us. */
   readonly #told = new WeakMap<PeerLink, Set<RecordGroup>>();
@@ -35,7 +35,7 @@ export class LiveExchange {
 
   constructor(
     state: SwarmState,
-    identity: { infoHash: InfoHash; name: string; publicKey: KeyObject; signer?: KeyObject },
+    identity: { infoHash: InfoHash; name: string; publicKey: KeyObject; signer?: KeyObject; secret?: Buffer },
     events: LiveExchangeEvents,
   ) {
     this.#state = state;
@@ -79,11 +79,12 @@ export class LiveExchange {
 
   /** Makes and publishes the final torrents; every piece must be in the truth. */
   finish(sha1s: Buffer): void {
-    const { signer, infoHash, name } = this.#identity;
+    const { signer, secret, infoHash, name } = this.#identity;
     const { geometry, truth } = this.#state;
     if (signer === undefined || this.final !== undefined) return;
-    const infoV1 = makeInfoV1({ name, geometry, sha1s });
-    const infoV2 = makeInfoV2({ name, geometry, piecesRoot: geometry.pieceCount === 0 ? undefined : piecesRoot(truth.layer, geometry) });
+    const infoV1 = makeInfoV1({ name, geometry, sha1s, secret });
+    const root = geometry.pieceCount === 0 ? undefined : piecesRoot(truth.layer, geometry);
+    const infoV2 = makeInfoV2({ name, geometry, piecesRoot: root, secret });
     this.#accept({ infoV1, infoV2, signature: signFinal({ infoHash, infoV1, infoV2, privateKey: signer }) });
   }
 

@@ -8,11 +8,11 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../system/clock.ts";
 import { SkimmerError } from "../../system/errors.ts";
+import { Limiter } from "../../system/limiter.ts";
 import type { Logger } from "../../system/logger.ts";
 import { parseInfoV1, parseInfoV2 } from "../../torrents/final-torrents.ts";
 import { Bitfield } from "./bitfield.ts";
 import type { HashWorkers } from "./hash-workers.ts";
-import { Limiter } from "./limiter.ts";
 import { LiveExchange } from "./live-exchange.ts";
 import type { PieceBuffers } from "./piece-buffers.ts";
 import { PieceStore } from "./piece-store.ts";
@@ -119,9 +119,9 @@ function makeState(
 }
 
 function makeLive(state: SwarmState, identity: TorrentIdentity, owner: SwarmTorrent): LiveExchange | undefined {
-  const { publicKey, signer, name, infoHash } = identity;
+  const { publicKey, signer, secret, name, infoHash } = identity;
   if (publicKey === undefined) return undefined;
-  return new LiveExchange(state, { infoHash, name, publicKey, signer }, owner);
+  return new LiveExchange(state, { infoHash, name, publicKey, signer, secret }, owner);
 }
 
 /** Piece hashes from info dicts: v2 roots where there is a layer that fits, SHA-1 where there is only v1. */

@@ -62,8 +62,8 @@ export class PieceStore {
       lengthBytes: truth.lengthAt(index),
       leafCount: expected?.sha1 === undefined ? truth.leafCount : 0,
       sha1: expected?.sha1 !== undefined || mode === "sign",
-      expectedRoot: expected?.root,
-      expectedSha1: expected?.sha1,
+      expectedRoot: alone(expected?.root),
+      expectedSha1: alone(expected?.sha1),
       fd: data.fd,
       offset: index * geometry.pieceLengthBytes,
     });
@@ -128,6 +128,11 @@ export class PieceStore {
     this.#journal.append({ type: ENTRY_UNVERIFIED, payload });
     return { kind: "unverified" };
   }
+}
+
+/** The bytes in a buffer of their own: posting a view to a thread would clone all that lies behind it, a whole layer of hashes. */
+function alone(view: Uint8Array | undefined): Uint8Array | undefined {
+  return view && Uint8Array.from(view);
 }
 
 /** A failed write as an error for people. */

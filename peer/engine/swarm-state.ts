@@ -2,11 +2,11 @@
  * What the parts of one torrent share: plain state, no behaviour. Each field has one writer, named here.
  */
 import type { Clock } from "../../system/clock.ts";
+import type { Limiter } from "../../system/limiter.ts";
 import type { Logger } from "../../system/logger.ts";
 import type { Geometry } from "../../torrents/geometry.ts";
 import type { Bitfield } from "./bitfield.ts";
 import type { HashWorkers } from "./hash-workers.ts";
-import type { Limiter } from "./limiter.ts";
 import type { PeerLink } from "./peer-link.ts";
 import type { PieceBuffers } from "./piece-buffers.ts";
 import type { PieceTruth } from "./piece-truth.ts";

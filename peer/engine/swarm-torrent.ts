@@ -21,7 +21,7 @@ import { RateMeter } from "./rate-meter.ts";
 import { RevealPlan } from "./reveal.ts";
 import { cacheKey, type SwarmState } from "./swarm-state.ts";
 import type { TorrentIdentity } from "./torrent-identity.ts";
-import type { ByteSource, Claim, Delivery, PieceBuffer, Torrent, TorrentEvents, TorrentStats } from "./types.ts";
+import type { ByteSource, Claim, Delivery, PieceBuffer, Torrent, TorrentEvents, TorrentPeer, TorrentStats } from "./types.ts";
 import { Uploader } from "./uploader.ts";
 import { OUR_EXTENSION } from "./wire/extended-handshake.ts";
 import { type BlockRange, encodeBitfield, encodeExtended, encodeFlag, encodeIndex, MESSAGE } from "./wire/messages.ts";
@@ -143,6 +143,17 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
       seeds,
       bannedPeers: this.#bannedPeers,
     };
+  }
+
+  get peers(): TorrentPeer[] {
+    return [...this.state.links].map((link) => ({
+      host: link.connection.host,
+      port: link.listenPort,
+      seeder: link.seeder,
+      piecesHave: link.bitfield.count,
+      downloadBytesPerSecond: Math.round(link.depth.bytesPerSecond),
+      uploadedBytes: link.uploadedBytes,
+    }));
   }
 
   has(index: number): boolean {

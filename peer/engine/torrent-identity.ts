@@ -11,17 +11,19 @@ export class TorrentIdentity {
   readonly name: string;
   readonly liveInfo: Buffer | undefined;
   readonly signer: KeyObject | undefined;
+  readonly secret: Buffer | undefined;
   readonly publicKey: KeyObject | undefined;
   readonly infoHash: InfoHash;
   infoV1: Buffer | undefined;
   infoV2: Buffer | undefined;
 
-  constructor(spec: { name: string; liveInfo?: Buffer; infoV1?: Buffer; infoV2?: Buffer; signer?: KeyObject }) {
+  constructor(spec: { name: string; liveInfo?: Buffer; infoV1?: Buffer; infoV2?: Buffer; signer?: KeyObject; secret?: Buffer }) {
     this.name = spec.name;
     this.liveInfo = spec.liveInfo;
     this.infoV1 = spec.infoV1;
     this.infoV2 = spec.infoV2;
     this.signer = spec.signer;
+    this.secret = spec.secret;
     this.publicKey = spec.liveInfo && publicKeyFrom(parseLiveInfo(spec.liveInfo).key);
     const { live, v1, v2 } = this.infoHashes;
     this.infoHash = (live ?? v2 ?? v1) as InfoHash;

@@ -40,6 +40,8 @@ export interface TorrentSpec {
   readonly finalSignature?: Buffer;
   /** Only at a seeder: delivered pieces become truth, are signed with this key, and make the final torrents. */
   readonly signer?: KeyObject;
+  /** Only with a signer: goes into the final torrents, so that their info hashes cannot be computed from the content. */
+  readonly secret?: Buffer;
   /** Bytes per second of this torrent; 0 or absent is unlimited. */
   readonly downloadBytesPerSecond?: number;
 }
@@ -56,6 +58,18 @@ export interface TorrentStats {
   /** Connected peers that hold every piece. */
   readonly seeds: number;
   readonly bannedPeers: number;
+}
+
+/** A connected peer. */
+export interface TorrentPeer {
+  readonly host: string;
+  /** Where it listens; 0: unknown. */
+  readonly port: number;
+  readonly seeder: boolean;
+  readonly piecesHave: number;
+  /** What it brought of late. */
+  readonly downloadBytesPerSecond: number;
+  readonly uploadedBytes: number;
 }
 
 /** A contiguous run of missing pieces that the caller has taken over; nobody else fetches them until released. */
@@ -107,6 +121,7 @@ export interface Torrent extends EventEmitter<TorrentEvents> {
   readonly dataPath: string;
   readonly complete: boolean;
   readonly stats: TorrentStats;
+  readonly peers: readonly TorrentPeer[];
   has(index: number): boolean;
   /** Dial these peers (known and banned ones are skipped). `infoHash`: in whose swarm they are; default: this torrent's own. */
   addPeers(peers: readonly { host: string; port: number; seeder?: boolean }[], infoHash?: InfoHash): void;

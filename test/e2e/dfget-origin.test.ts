@@ -1,70 +1,12 @@
 /**
  * dfget and its daemon with nothing else running: real processes, a scripted origin, no supernode.
  */
-import { createHash } from "node:crypto";
 import { chmod, open, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
-import { temporaryFolder } from "../support/folders.ts";
-import {
-  beginCommand,
-  type CommandResult,
-  daemonPid,
-  lastJson,
-  type RunningCommand,
-  runCommand,
-  startCommand,
-  stopDaemonOf,
-  until,
-} from "../support/processes.ts";
-import { ScriptedOrigin, seededBytes } from "../support/scripted-origin.ts";
-
-const MIB = 1024 * 1024;
-/** Nobody listens there. */
-const NO_SUPERNODE = "http://127.0.0.1:1";
-
-interface Place extends AsyncDisposable {
-  readonly folder: string;
-  readonly home: string;
-  readonly origin: ScriptedOrigin;
-  path(name: string): string;
-  dfget(...args: string[]): Promise<CommandResult>;
-  begin(...args: string[]): ReturnType<typeof beginCommand>;
-}
-
-/** A folder with a home and an origin; the daemon of that home is ended with it. */
-async function place(options: { bytesPerSecond?: number } = {}): Promise<Place> {
-  const folder = await temporaryFolder();
-  const origin = await ScriptedOrigin.start(options);
-  const home = join(folder.path, "home");
-  const args = (given: string[]): string[] => [...given, "--home", home, "--supernode", NO_SUPERNODE, "--json"];
-  return {
-    folder: folder.path,
-    home,
-    origin,
-    path: (name) => join(folder.path, name),
-    dfget: (...given) => runCommand({ command: "dfget", args: args(given), folder: folder.path }),
-    begin: (...given) => beginCommand({ command: "dfget", args: args(given), folder: folder.path }),
-    [Symbol.asyncDispose]: async () => {
-      await stopDaemonOf(home);
-      await origin[Symbol.asyncDispose]();
-      await folder[Symbol.asyncDispose]();
-    },
-  };
-}
-
-function startDaemon(at: Place, ...args: string[]): Promise<RunningCommand> {
-  return startCommand({
-    command: "dfdaemon",
-    args: ["--home", at.home, "--supernode", NO_SUPERNODE, "--peer-listen", "127.0.0.1:0", ...args],
-  });
-}
-
-async function sha256(path: string): Promise<string> {
-  return createHash("sha256")
-    .update(await readFile(path))
-    .digest("hex");
-}
+import { MIB, NO_SUPERNODE, place, sha256, startDaemon } from "../support/dfget-place.ts";
+import { daemonPid, lastJson, runCommand, startCommand, stopDaemonOf, until } from "../support/processes.ts";
+import { seededBytes } from "../support/scripted-origin.ts";
 
 test("64 MiB come from the origin once, and the second time from the store", async (t) => {
   await using at = await place();
@@ -103,7 +45,7 @@ test("a daemon that is killed in the middle loses nothing that was verified", as
   const result = await download.result;
   const done = lastJson(result);
   t.is(done.status, "ok");
-  t.true(result.stderr.includes("went away"));
+  t.true(result.stdout.includes("went away"));
   t.true(done.from.cache > 0, JSON.stringify(done.from));
   t.is(await sha256(at.path("out")), expected);
   // What was in flight and in the sockets' buffers when the daemon died is read twice.

@@ -37,6 +37,7 @@ export class Journal {
 
   /** Resolves when everything appended so far is with the operating system. */
   async flush(): Promise<void> {
+    if (this.#waiting.length > 0) this.#writing ??= this.#drain();
     while (this.#writing !== undefined) await this.#writing;
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -59,12 +60,22 @@ export class Journal {
       const bytes = Buffer.concat(this.#waiting);
       this.#waiting = [];
       try {
-        await this.#file.write(bytes, 0, bytes.length, this.#offset);
+        await this.#writeAll(bytes);
         this.#offset += bytes.length;
+        this.#failure = undefined;
       } catch (error) {
+        // a full disk: what was written of it is overwritten together with the next entry
         this.#failure = error as Error;
+        this.#waiting.unshift(bytes);
+        break;
       }
     }
     this.#writing = undefined;
+  }
+
+  /** A disk that fills up takes a part of a write without an error. */
+  async #writeAll(bytes: Buffer): Promise<void> {
+    let done = 0;
+    while (done < bytes.length) done += (await this.#file.write(bytes, done, bytes.length - done, this.#offset + done)).bytesWritten;
   }
 }

@@ -30,7 +30,12 @@ async function serving(change: Partial<ApiTarget>) {
     download: async () => DONE,
     tasks: () => [],
     info: () => ({}) as never,
+    task: () => undefined,
     removeTask: async () => false,
+    limits: () => ({ upload: 0, download: 0, backToSource: 0 }),
+    setLimits: () => undefined,
+    seed: async () => ({}) as never,
+    list: async () => ({}),
     stop: () => undefined,
     ...change,
   };

@@ -17,7 +17,7 @@ import {
   STALL_MS,
   SWARM_BACK_MS,
 } from "../../../peer/daemon/source-decider.ts";
-import { SupernodeList } from "../../../peer/daemon/supernode-list.ts";
+import { SupernodeList, supernodeOrder } from "../../../peer/daemon/supernode-list.ts";
 import { encode } from "../../../torrents/bencode.ts";
 import { generateClusterKey } from "../../../torrents/cluster-key.ts";
 import type { InfoHash, PeerId } from "../../../torrents/ids.ts";
@@ -33,7 +33,7 @@ const QUIET: SourceFacts = {
   originRunning: false,
   originEndedAtMs: undefined,
   slowestPieceMs: 0,
-  alone: false,
+  alone: undefined,
 };
 
 test("decideSource() waits for a connection, then reads the origin", (t) => {
@@ -55,9 +55,9 @@ test("decideSource() does not take a slow piece for a stall", (t) => {
 });
 
 test("decideSource() reads the origin at once where there is no swarm, and pauses after a failure", (t) => {
-  t.is(decideSource({ ...QUIET, alone: true }).kind, "read_origin");
-  t.is(decideSource({ ...QUIET, alone: true, originEndedAtMs: 0, nowMs: ORIGIN_RETRY_MS - 1 }).kind, "keep");
-  t.is(decideSource({ ...QUIET, alone: true, originEndedAtMs: 0, nowMs: ORIGIN_RETRY_MS }).kind, "read_origin");
+  t.is(decideSource({ ...QUIET, alone: "no supernode answers" }).kind, "read_origin");
+  t.is(decideSource({ ...QUIET, alone: "no supernode answers", originEndedAtMs: 0, nowMs: ORIGIN_RETRY_MS - 1 }).kind, "keep");
+  t.is(decideSource({ ...QUIET, alone: "no supernode answers", originEndedAtMs: 0, nowMs: ORIGIN_RETRY_MS }).kind, "read_origin");
 });
 
 test("decideSource() never reads the origin where that is forbidden, and gives up in the end", (t) => {
@@ -71,7 +71,7 @@ test("decideSource() leaves the origin when the swarm flows and somebody has eve
   t.is(decideSource({ ...flowing, nowMs: SWARM_BACK_MS - 1 }).kind, "keep");
   t.is(decideSource({ ...flowing, nowMs: SWARM_BACK_MS }).kind, "leave_origin");
   t.is(decideSource({ ...flowing, nowMs: SWARM_BACK_MS, seeds: 0 }).kind, "keep");
-  t.is(decideSource({ ...flowing, nowMs: SWARM_BACK_MS, alone: true }).kind, "keep");
+  t.is(decideSource({ ...flowing, nowMs: SWARM_BACK_MS, alone: "no supernode answers" }).kind, "keep");
 });
 
 test("nextAnnounceMs() keeps the tracker's interval within bounds", (t) => {
@@ -118,15 +118,25 @@ test("parseAnnounceAnswer() reads compact IPv4 and IPv6 peers, lists of dictiona
 test("SupernodeList leaves out the slow ones for a while, and asks those that refuse last", (t) => {
   const list = new SupernodeList();
   const urls = ["a", "b", "c"];
-  t.deepEqual(list.candidates(urls, 0), urls);
+  t.deepEqual(list.candidates(urls, "key", 0), urls);
   list.failed("a", "refused", 0);
   list.failed("b", "slow", 0);
-  t.deepEqual(list.candidates(urls, 1), ["c", "a"]);
-  t.deepEqual(list.candidates(urls, 5_000), urls);
+  t.deepEqual(list.candidates(urls, "key", 1), ["c", "a"]);
+  t.deepEqual(list.candidates(urls, "key", 5_000), urls);
   list.failed("b", "nonsense", 5_000);
-  t.deepEqual(list.candidates(urls, 5_000 + 9_999), ["a", "c"]);
+  t.deepEqual(list.candidates(urls, "key", 5_000 + 9_999), ["a", "c"]);
   list.worked("b");
-  t.deepEqual(list.candidates(urls, 5_001), urls);
+  t.deepEqual(list.candidates(urls, "key", 5_001), urls);
+});
+
+test("supernodeOrder() keeps the given order, and shares contents out by weight", (t) => {
+  t.deepEqual(supernodeOrder(["http://b:1", "http://a:1"], "any"), ["http://b:1", "http://a:1"]);
+  const weighted = ["http://a:1=3", "http://b:1"];
+  t.deepEqual(supernodeOrder(weighted, "key"), supernodeOrder(weighted.toReversed(), "key"));
+  const first = Array.from({ length: 1000 }, (_, index) => supernodeOrder(weighted, `content ${index}`)[0]);
+  const share = first.filter((url) => url === "http://a:1").length / first.length;
+  // weight 3 of 4; the standard deviation of 1000 draws is 0.014
+  t.true(Math.abs(share - 0.75) < 0.06, `${share}`);
 });
 
 test("accountAtEnd() sums to the length, whatever the counters say", (t) => {

@@ -60,13 +60,14 @@ async function plan(input: {
     index: await TaskIndex.open(folder.path),
     key: generateClusterKey(),
     epochMs: () => 0,
+    fetchInfos: async () => Promise.reject(new Error("not asked for")),
   });
   const request: DownloadRequest = parseDownloadRequest({ url: "http://h/f", ...input.request });
   return planner.plan(request, { straight: input.straight ?? false, signal: new AbortController().signal });
 }
 
 test("Planner takes the supernode's torrent, its inline content, or nothing at all for an empty file", async (t) => {
-  t.like(await plan({ registration: answer() }), { kind: "torrent", task: { alone: false, entry: { local: false } } });
+  t.like(await plan({ registration: answer() }), { kind: "torrent", task: { alone: undefined, entry: { local: false } } });
   t.like(await plan({ registration: answer({ inline: Buffer.alloc(1000).toString("base64") }) }), {
     kind: "inline",
     bytes: Buffer.alloc(1000),
@@ -76,7 +77,7 @@ test("Planner takes the supernode's torrent, its inline content, or nothing at a
 });
 
 test("Planner without a supernode goes by what the origin says", async (t) => {
-  t.like(await plan({}), { kind: "torrent", task: { alone: true, entry: { local: true, volatile: false } } });
+  t.like(await plan({}), { kind: "torrent", task: { alone: "no supernode answers", entry: { local: true, volatile: false } } });
   t.like(await plan({ probe: { validators: {} } }), { task: { entry: { volatile: true } } });
   t.like(await plan({ probe: { validators: {} }, request: { digest: `sha256:${"ab".repeat(32)}` } }), {
     task: { entry: { volatile: false } },
@@ -92,17 +93,29 @@ test("Planner obeys notbs", async (t) => {
 
 test("Planner checks an unvalidated answer with the origin", async (t) => {
   const registration = answer({ unvalidated: true });
-  t.like(await plan({ registration }), { kind: "torrent", warnings: [], task: { alone: false } });
+  t.like(await plan({ registration }), { kind: "torrent", warnings: [], task: { alone: undefined } });
   const changed = await plan({ registration, probe: { validators: { etag: '"2"' } } });
-  t.like(changed, { kind: "torrent", task: { alone: true } });
-  t.is(changed.warnings.length, 1);
+  t.like(changed, { kind: "torrent", warnings: [], task: { alone: "the supernode has an older version than the origin" } });
   const unreachable = await plan({ registration, probe: new SkimmerError("origin_unreachable", "down") });
-  t.like(unreachable, { kind: "torrent", task: { alone: false } });
+  t.like(unreachable, { kind: "torrent", task: { alone: undefined } });
   t.is(unreachable.warnings.length, 1);
   await t.throwsAsync(plan({ registration, probe: new SkimmerError("origin_refused", "403") }), { code: "origin_refused" });
   await t.throwsAsync(plan({ registration, probe: { validators: { etag: '"2"' } }, request: { notbs: true } }), { code: "origin_changed" });
 });
 
 test("Planner passes over the supernodes when the origin changed under a download", async (t) => {
-  t.like(await plan({ registration: answer(), straight: true }), { kind: "torrent", task: { alone: true } });
+  t.like(await plan({ registration: answer(), straight: true }), {
+    kind: "torrent",
+    task: { alone: "the content changed at the origin" },
+  });
+  t.like(await plan({ registration: answer(), request: { pattern: "source" } }), { kind: "torrent", task: { alone: "as asked for" } });
+});
+
+test("Planner takes seeders only where the pattern is cdn", async (t) => {
+  const peers = [
+    { host: "s", port: 1, seeder: true },
+    { host: "p", port: 2, seeder: false },
+  ];
+  t.like(await plan({ registration: answer({ peers }) }), { task: { seedersOnly: false, peers } });
+  t.like(await plan({ registration: answer({ peers }), request: { pattern: "cdn" } }), { task: { seedersOnly: true, peers: [peers[0]] } });
 });

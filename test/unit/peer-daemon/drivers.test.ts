@@ -44,6 +44,7 @@ function announcing(answers: (url: URL) => Buffer) {
     peerId: PEER_ID,
     port: 5,
     starving: () => false,
+    sociable: () => true,
     random: () => 0.5,
     logger: silentLogger,
   };
@@ -98,7 +99,7 @@ test("Announcer joins the final swarms when their hashes become known", async (t
   await announcer.stop(NEVER);
 });
 
-function running(options: { alone?: boolean; read?: () => Promise<SkimmerError | undefined> } = {}) {
+function running(options: { alone?: string; read?: () => Promise<SkimmerError | undefined> } = {}) {
   const torrent = new FakeTorrent();
   let reads = 0;
   const reader = {
@@ -114,7 +115,7 @@ function running(options: { alone?: boolean; read?: () => Promise<SkimmerError |
     torrent: torrent.asTorrent,
     reader: reader as unknown as OriginReader,
     hurry: () => undefined,
-    alone: options.alone ?? false,
+    alone: options.alone,
     clock: { nowMs: () => performance.now() },
     logger: silentLogger,
   });
@@ -159,7 +160,7 @@ test("TaskRun takes the most generous limit of those who wait", async (t) => {
 });
 
 test("TaskRun without a swarm reads the origin at once, and fails with the origin's error", async (t) => {
-  const { run, reads } = running({ alone: true, read: async () => new SkimmerError("origin_not_found", "404") });
+  const { run, reads } = running({ alone: "no supernode answers", read: async () => new SkimmerError("origin_not_found", "404") });
   await t.throwsAsync(run.wait(request(), QUIET), { code: "origin_not_found" });
   t.is(reads(), 1);
 });

@@ -99,6 +99,8 @@ test("parseTaskEntry() reads back what was written, and refuses damage", (t) => 
     complete: true,
     lastUsedAtMs: 7,
     linked: { path: "/d", mtimeNs: "123", lengthBytes: 5 },
+    pinned: true,
+    from: { origin: 1, seeder: 2, peers: 2 },
     sha256: undefined,
     md5: undefined,
   };

@@ -1,0 +1,87 @@
+/**
+ * Sends content in order while it is still coming. Drives.
+ * Backpressure: the next bytes are read when the sink took the last ones; the swarm is asked for the pieces ahead of the
+ * reader first. Invariant: every byte is sent once, in order, and only from pieces that were verified or come from the origin.
+ */
+import { createHash } from "node:crypto";
+import type { Origin, OriginRequest, Probe } from "../../origin/types.ts";
+import { pieceLengthAt, pieceOffset } from "../../torrents/geometry.ts";
+import type { Torrent } from "../engine/types.ts";
+import type { DigestName, Digests } from "./content-digest.ts";
+import { MAX_DATA_BYTES } from "./daemon-api.ts";
+
+/** Takes the next bytes; resolves when it wants more. */
+export type ContentSink = (bytes: Buffer) => Promise<void>;
+
+export interface TorrentStreamOptions {
+  readonly torrent: Torrent;
+  readonly skipBytes: number;
+  readonly sink: ContentSink;
+  /** Where the reader stands, and that it has left. */
+  readonly cursor: { move(index: number): void; [Symbol.dispose](): void };
+  readonly signal: AbortSignal;
+}
+
+/** Sends the torrent's content from `skipBytes` on. Rejects with the reason of `signal`. */
+export async function streamTorrent(options: TorrentStreamOptions): Promise<void> {
+  const { torrent, skipBytes, sink, signal } = options;
+  using cursor = options.cursor;
+  const { geometry } = torrent;
+  for (let index = Math.floor(skipBytes / geometry.pieceLengthBytes); index < geometry.pieceCount; index++) {
+    cursor.move(index);
+    await pieceThere(torrent, index, signal);
+    const lengthBytes = pieceLengthAt(geometry, index);
+    for (let start = Math.max(0, skipBytes - pieceOffset(geometry, index)); start < lengthBytes; start += MAX_DATA_BYTES) {
+      signal.throwIfAborted();
+      await sink(await torrent.read(index, { start, lengthBytes: Math.min(MAX_DATA_BYTES, lengthBytes - start) }));
+    }
+  }
+}
+
+/** Sends content that is in memory. */
+export async function streamBytes(bytes: Buffer, skipBytes: number, sink: ContentSink): Promise<void> {
+  for (let at = skipBytes; at < bytes.length; at += MAX_DATA_BYTES) await sink(bytes.subarray(at, at + MAX_DATA_BYTES));
+}
+
+export interface OriginStreamOptions {
+  readonly origin: Origin;
+  readonly request: OriginRequest;
+  readonly probe: Probe;
+  readonly sink: ContentSink;
+  readonly digests: readonly DigestName[];
+  /** Waits where the host's or the task's rate is used up. */
+  readonly throttle: (bytes: number) => Promise<void> | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Sends content of unknown length straight from the origin, nothing stored; answers the wanted digests. */
+export async function streamOrigin(options: OriginStreamOptions): Promise<{ lengthBytes: number; digests: Digests }> {
+  const hashes = options.digests.map((name) => ({ name, hash: createHash(name) }));
+  let lengthBytes = 0;
+  const take = async (chunk: Buffer): Promise<void> => {
+    await options.throttle(chunk.length);
+    for (const { hash } of hashes) hash.update(chunk);
+    lengthBytes += chunk.length;
+    await streamBytes(chunk, 0, options.sink);
+  };
+  const range = { firstByte: 0, lastByte: undefined, validators: options.probe.validators };
+  await options.origin.read(options.request, range, take, { signal: options.signal });
+  return { lengthBytes, digests: Object.fromEntries(hashes.map(({ name, hash }) => [name, hash.digest("hex")])) };
+}
+
+/** Resolves when the piece may be read. */
+async function pieceThere(torrent: Torrent, index: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  if (torrent.has(index)) return;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onPiece = (stored: number): void => void (stored === index && resolve());
+  const onAbort = (): void => reject(signal.reason);
+  torrent.on("piece", onPiece).on("failed", reject);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await promise;
+  } finally {
+    torrent.off("piece", onPiece).off("failed", reject);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
