@@ -1,13 +1,26 @@
 /**
- * The seeder's secrets on disk: the cluster key, shared by all seeders of a supernode, and the salt of private tasks.
+ * The seeder's data folder, and its secrets in there: the cluster key, shared by all seeders of a supernode, and the salt of private tasks.
  */
 import { type KeyObject, randomBytes } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SkimmerError } from "../system/errors.ts";
 import { encodePrivateKey, generateClusterKey, parsePrivateKey } from "../torrents/cluster-key.ts";
 
 const SALT_BYTES = 32;
+
+/** The data folder, for us alone. Rejects with `bad_request` where it cannot be made. */
+export async function makeDataFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await access(path, constants.W_OK);
+  } catch (error) {
+    throw new SkimmerError("bad_request", `cannot use ${path} as data folder: ${(error as Error).message}`, {
+      hint: "Choose a folder that can be written with --data.",
+      cause: error,
+    });
+  }
+}
 
 /** Reads the key, or makes one where there is none yet. */
 export async function openClusterKey(path: string): Promise<KeyObject> {

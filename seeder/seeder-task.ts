@@ -1,5 +1,5 @@
 /**
- * One task at the seeder: its torrent, and the fetch that fills it. Drives both.
+ * One task at the seeder: its torrent, the fetch that fills it, and what its keeping depends on. Drives the first two.
  * Invariant: at most one fetch per task runs; a failed one is tried again when somebody asks for the task again.
  */
 import { once } from "node:events";
@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fetchPieces } from "../origin/fetch-pieces.ts";
 import type { Origin, OriginRequest, Probe } from "../origin/types.ts";
 import type { Torrent } from "../peer/engine/types.ts";
-import { type SkimmerError, toSkimmerError } from "../system/errors.ts";
+import { SkimmerError, toSkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
 import type { SeederTask as TaskShape } from "../torrents/seeder-link.ts";
 import { type FinalTorrents, INLINE_BYTES, type TaskState } from "../torrents/task-api.ts";
@@ -19,22 +19,35 @@ export interface FetchInput {
   readonly origin: Origin;
   readonly request: OriginRequest;
   readonly probe: Probe;
-  readonly throttle?: (bytes: number) => Promise<void> | undefined;
 }
 
 export class SeederTask {
-  readonly stored: StoredTask;
+  stored: StoredTask;
   readonly torrent: Torrent;
+  /** The last registration, or piece served (ms since 1970). */
+  lastUsedMs: number;
+  /** The origin told another version since. */
+  replaced = false;
+  /** Since when the origin says that it is not there. */
+  goneSinceMs: number | undefined;
   readonly #logger: Logger;
   readonly #onChange: (task: SeederTask) => void;
   readonly #stop = new AbortController();
   #fetching: Promise<void> | undefined;
   #error: SkimmerError | undefined;
   #inline: string | undefined;
+  #uploadedBytes = 0;
 
-  constructor(options: { stored: StoredTask; torrent: Torrent; logger: Logger; onChange: (task: SeederTask) => void }) {
+  constructor(options: {
+    stored: StoredTask;
+    torrent: Torrent;
+    lastUsedMs: number;
+    logger: Logger;
+    onChange: (task: SeederTask) => void;
+  }) {
     this.stored = options.stored;
     this.torrent = options.torrent;
+    this.lastUsedMs = options.lastUsedMs;
     this.#logger = options.logger;
     this.#onChange = options.onChange;
     this.torrent.on("final", () => this.#onChange(this));
@@ -48,6 +61,29 @@ export class SeederTask {
 
   get error(): SkimmerError | undefined {
     return this.#error;
+  }
+
+  /** It is fetched, or about to be, or a peer that lacks pieces is connected. */
+  get active(): boolean {
+    const { connections, seeds } = this.torrent.stats;
+    return this.state === "live" || connections > seeds;
+  }
+
+  /** Content on disk. */
+  get storedBytes(): number {
+    return Math.min(this.torrent.stats.bytesHave, this.torrent.geometry.lengthBytes);
+  }
+
+  get missingBytes(): number {
+    return this.torrent.geometry.lengthBytes - this.storedBytes;
+  }
+
+  /** Whether pieces were served since the last call. */
+  wasServed(): boolean {
+    const { uploadedBytes } = this.torrent.stats;
+    const served = uploadedBytes > this.#uploadedBytes;
+    this.#uploadedBytes = uploadedBytes;
+    return served;
   }
 
   /** What the supernode is told. */
@@ -75,7 +111,7 @@ export class SeederTask {
 
   /** Starts the fetch of what is missing, unless it runs. */
   fetch(input: FetchInput): void {
-    if (this.torrent.complete || this.#fetching !== undefined) return;
+    if (this.torrent.complete || this.#fetching !== undefined || this.#stop.signal.aborted) return;
     this.#error = undefined;
     this.#fetching = this.#fetch(input)
       .catch((error: unknown) => this.#fail(error))
@@ -91,7 +127,9 @@ export class SeederTask {
     if (this.state === "final") await this.#loadInline();
   }
 
+  /** Ends the fetch for good, and tells those who wait for it. */
   async stop(): Promise<void> {
+    this.#error ??= new SkimmerError("not_found", "the task was removed", { retriable: true });
     this.#stop.abort();
     await this.#fetching;
   }

@@ -1,10 +1,11 @@
 /**
  * The passive CDN: resolves requests to tasks, fetches each task from its origin once, and seeds it.
  *
- * Every resolve asks the origin with that caller's own headers, so that nobody gets what the origin refuses him, and a
- * changed file is another task. Invariant: one probe per caller and URL at a time, one task per identity.
+ * Every resolve asks the origin with that caller's own headers, unless the origin said that its last answer to him still
+ * holds: nobody gets what the origin refuses him, and a changed file is another task.
+ * Invariant: one probe per caller and URL at a time, one task per identity.
  */
-import type { KeyObject } from "node:crypto";
+import { type KeyObject, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { spoolOrigin } from "../origin/spool.ts";
 import type { Origin, OriginRequest, Probe } from "../origin/types.ts";
@@ -14,17 +15,27 @@ import type { Logger } from "../system/logger.ts";
 import { publicKeyBytes } from "../torrents/cluster-key.ts";
 import { choosePieceLength } from "../torrents/geometry.ts";
 import type { TaskId } from "../torrents/ids.ts";
-import { encodeLiveInfo, parseLiveInfo } from "../torrents/live-info.ts";
-import type { SeederTask as TaskShape } from "../torrents/seeder-link.ts";
+import { encodeLiveInfo } from "../torrents/live-info.ts";
+import type { CacheReport, GcResult, GoneReason, SeederTask as TaskShape } from "../torrents/seeder-link.ts";
 import { INLINE_BYTES, type TaskRequest } from "../torrents/task-api.ts";
-import { originKey, taskIdOf } from "../torrents/task-identity.ts";
-import { callerKey, hasCredentials } from "./credentials.ts";
-import { SeederTask } from "./seeder-task.ts";
-import { type StoredTask, TaskFiles } from "./task-files.ts";
+import { isRegistryBlob, taskIdOf } from "../torrents/task-identity.ts";
+import { readCacheControl } from "./cache-control.ts";
+import { conditionalRequest, hasValidators, isUnchanged, sameValidators } from "./conditional-request.ts";
+import { type Caller, callerOf } from "./credentials.ts";
+import { DiskKeeper } from "./disk-keeper.ts";
+import { Registrations } from "./registrations.ts";
+import type { CacheLimits, CacheSize } from "./room-plan.ts";
+import { SeederCounters } from "./seeder-counters.ts";
+import type { SeederTask } from "./seeder-task.ts";
+import type { StoredTask } from "./task-files.ts";
+import { TaskShelf } from "./task-shelf.ts";
+import { Unversioned } from "./unversioned.ts";
 
 const RESOLVE_LIMIT_MS = 60_000;
+const SPOOL_LIMIT_MS = 6 * 3_600_000;
 /** A refusal is shared with callers of the same headers for this long. */
 const NEGATIVE_MS = 2000;
+const DEFAULT_CACHE: CacheLimits = { size: { share: 0.8 }, high: 0.95, low: 0.85 };
 
 type Request = Omit<TaskRequest, "peer">;
 
@@ -35,141 +46,300 @@ export interface SeederOptions {
   readonly salt: Buffer;
   readonly data: string;
   readonly logger: Logger;
-  readonly throttle?: (bytes: number) => Promise<void> | undefined;
+  /** Absent: 80 % of the file system. */
+  readonly cache?: CacheLimits;
+  /** Milliseconds since 1970; absent: the machine's clock. */
+  readonly nowMs?: () => number;
+  /** How long an origin may take to answer; absent: a minute. */
+  readonly resolveLimitMs?: number;
   /** A task's state changed, or (undefined shape) it is gone. */
-  onChange(id: TaskId, shape: TaskShape | undefined): void;
+  onChange(id: TaskId, shape: TaskShape | undefined, reason?: GoneReason): void;
 }
 
 export class Seeder {
+  readonly counters = new SeederCounters();
   readonly #options: SeederOptions;
-  readonly #files: TaskFiles;
-  readonly #tasks = new Map<TaskId, SeederTask>();
-  readonly #opening = new Map<TaskId, Promise<SeederTask>>();
+  readonly #nowMs: () => number;
+  readonly #shelf: TaskShelf;
+  readonly #keeper: DiskKeeper;
+  readonly #registrations = new Registrations();
+  readonly #unversioned = new Unversioned();
   readonly #resolving = new Map<string, Promise<TaskShape>>();
+  readonly #spooling = new Map<string, Promise<SeederTask>>();
+  readonly #stop = new AbortController();
 
   constructor(options: SeederOptions) {
+    const { engine, key, data, logger, onChange } = options;
     this.#options = options;
-    this.#files = new TaskFiles(join(options.data, "tasks"));
+    this.#nowMs = options.nowMs ?? Date.now;
+    this.#shelf = new TaskShelf({
+      engine,
+      key,
+      data,
+      logger,
+      onTask: (shape) => onChange(shape.id, shape),
+      onGone: (id, reason) => onChange(id, undefined, reason),
+    });
+    this.#keeper = new DiskKeeper({
+      shelf: this.#shelf,
+      data,
+      limits: options.cache ?? DEFAULT_CACHE,
+      logger,
+      nowMs: this.#nowMs,
+      onRoom: (task) => this.#resume(task),
+      onRemoved: (bytes) => this.counters.evicted(bytes),
+    });
   }
 
   get shapes(): TaskShape[] {
-    return [...this.#tasks.values()].map((task) => task.shape);
+    return this.#shelf.tasks.map((task) => task.shape);
+  }
+
+  get states(): TaskShape["state"][] {
+    return this.#shelf.tasks.map((task) => task.state);
   }
 
   /** Brings the tasks of the last run back; unfinished ones go on at once. */
   async restore(): Promise<void> {
-    for (const stored of await this.#files.loadAll()) {
-      try {
-        const task = await this.#open(stored);
-        const { lengthBytes } = task.torrent.geometry;
-        const probe: Probe = { lengthBytes, ranges: stored.ranges, validators: stored.validators, name: stored.name, cacheControl: "" };
-        task.fetch({ origin: this.#options.origin, request: stored.request, probe, throttle: this.#options.throttle });
-      } catch (error) {
-        this.#options.logger.warn({ task: stored.id, err: String(error) }, "stored task cannot be opened");
-      }
+    await this.#shelf.restore();
+    // the least recently used first: what is latest stays latest
+    for (const task of this.#shelf.tasks.reverse()) {
+      const { content, id, validators } = task.stored;
+      const before = this.#shelf.find(this.#registrations.setLatest(content, id));
+      if (before !== undefined && content !== "") before.replaced = true;
+      if (!hasValidators(validators) && !task.stored.private)
+        this.#unversioned.restore(content, { id, lengthBytes: task.torrent.geometry.lengthBytes, sinceMs: task.lastUsedMs });
+      this.#resume(task);
     }
+    this.#keeper.start();
   }
 
   /** The task behind a request. Rejects with SkimmerError (what the origin said, `disk_full`, …). */
   resolve(request: Request): Promise<TaskShape> {
-    const key = `${originKey(request)} ${callerKey(request.headers)}`;
-    const running = this.#resolving.get(key);
+    const caller = callerOf(request);
+    const running = this.#resolving.get(caller.key);
     if (running !== undefined) return running;
-    const resolving = this.#resolve(request);
-    this.#resolving.set(key, resolving);
-    const forget = (): void => void this.#resolving.delete(key);
+    const resolving = this.#resolve(request, caller);
+    this.#resolving.set(caller.key, resolving);
+    const forget = (): void => void this.#resolving.delete(caller.key);
     resolving.then(forget, () => setTimeout(forget, NEGATIVE_MS).unref());
     return resolving;
   }
 
-  async delete(id: TaskId): Promise<void> {
-    const task = this.#tasks.get(id);
-    if (task === undefined) throw new SkimmerError("not_found", `no task ${id}`);
-    this.#tasks.delete(id);
-    await task.stop();
-    await this.#options.engine.remove(task.torrent);
-    await this.#files.remove(id);
-    this.#options.onChange(id, undefined);
+  /** Removes a task for good. Rejects with `not_found`. */
+  delete(id: TaskId): Promise<void> {
+    return this.#shelf.remove(id, "deleted");
+  }
+
+  /** Keeps the task whatever room is needed, or no longer. Rejects with `not_found`. */
+  pin(id: TaskId, pinned: boolean): Promise<void> {
+    return this.#shelf.pin(id, pinned);
+  }
+
+  /** Evicts what is idle, down to `to` (absent: the low mark), and removes leftovers. */
+  collect(to: CacheSize | undefined): Promise<GcResult> {
+    return this.#keeper.collect(to);
+  }
+
+  /** What is stored, and how much room there is. */
+  async cacheReport(): Promise<CacheReport> {
+    const { quotaBytes, usedBytes, availableBytes } = await this.#keeper.room();
+    const tasks = this.#shelf.tasks.map((task) => ({
+      id: task.stored.id,
+      bytes: task.storedBytes,
+      pinned: task.stored.pinned,
+      active: task.active,
+      lastUsedMs: Math.floor(task.lastUsedMs),
+    }));
+    return { quotaBytes, usedBytes, availableBytes, tasks };
+  }
+
+  /** One round of disk keeping; runs by itself every few seconds. */
+  lookAfterDisk(): Promise<void> {
+    return this.#keeper.look();
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#tasks.values()].map((task) => task.stop()));
+    this.#stop.abort();
+    await this.#keeper.close();
+    await this.#shelf.close();
   }
 
-  async #resolve(request: Request): Promise<TaskShape> {
-    const signal = AbortSignal.timeout(RESOLVE_LIMIT_MS);
-    const source: OriginRequest = { url: request.url, headers: request.headers, window: parseWindow(request.range) };
-    const probe = await this.#options.origin.probe(source, { signal });
-    if (probe.lengthBytes === undefined) return this.#resolveUnknownLength(request, source, probe);
-    const task = await this.#taskFor(request, source, probe);
-    task.fetch({ origin: this.#options.origin, request: source, probe, throttle: this.#options.throttle });
-    if (probe.lengthBytes <= INLINE_BYTES) await task.settled(signal);
-    if (task.state === "failed" && task.error !== undefined) throw task.error;
-    return task.shape;
+  async #resolve(request: Request, caller: Caller): Promise<TaskShape> {
+    const limitMs = this.#options.resolveLimitMs ?? RESOLVE_LIMIT_MS;
+    const signal = AbortSignal.any([AbortSignal.timeout(limitMs), this.#stop.signal]);
+    try {
+      const fresh = this.#shelf.find(this.#registrations.fresh(caller, this.#nowMs()));
+      const held = fresh !== undefined && fresh.state !== "failed";
+      const task = held ? fresh : await this.#ask(request, caller, signal);
+      if (held) this.counters.registered("fresh");
+      task.lastUsedMs = this.#nowMs();
+      if (task.torrent.geometry.lengthBytes <= INLINE_BYTES) await task.settled(signal);
+      if (task.state === "failed" && task.error !== undefined) throw task.error;
+      return task.shape;
+    } catch (error) {
+      this.counters.registered("failed");
+      if (error instanceof SkimmerError || !signal.aborted) throw error;
+      const message = `${new URL(request.url).host} did not answer within ${limitMs / 1000} s`;
+      throw new SkimmerError("timeout", message, { retriable: true, hint: "Check that the origin is up, and try again.", cause: error });
+    }
   }
 
-  /** Spooled first, then an ordinary task; the spool goes when the task has the bytes. */
-  async #resolveUnknownLength(request: Request, source: OriginRequest, probe: Probe): Promise<TaskShape> {
-    const { origin, data, throttle } = this.#options;
-    const signal = AbortSignal.timeout(SPOOL_LIMIT_MS);
-    await using spool = await spoolOrigin({ folder: join(data, "spool"), origin, request: source, probe, signal });
-    const task = await this.#taskFor(request, source, spool.probe);
-    task.fetch({ origin: spool.origin, request: source, probe: spool.probe, throttle });
+  /** Asks the origin what this caller may have now, and starts the fetch of what is missing of it. */
+  async #ask(request: Request, caller: Caller, signal: AbortSignal): Promise<SeederTask> {
+    const source = conditionalRequest({ url: request.url, headers: request.headers, window: parseWindow(request.range) }, undefined);
+    const known = this.#shelf.find(this.#registrations.latest(caller.content));
+    const probe = await this.#probe({ source, known, caller, signal });
+    if (probe !== undefined && probe.lengthBytes === undefined) return this.#spool({ request, caller, source, probe });
+    if (probe === undefined) this.counters.registered("revalidated");
+    const current = probe ?? probeOf(known as SeederTask);
+    const task = probe === undefined ? (known as SeederTask) : await this.#taskFor({ request, caller, source, probe });
+    using _room = task.state === "failed" ? await this.#keeper.reserve(task.missingBytes) : undefined;
+    task.fetch({ origin: this.#options.origin, request: source, probe: current });
+    this.#accept(caller, task, current);
+    return task;
+  }
+
+  /** What the origin says; undefined: `known` is still current. */
+  async #probe(ask: {
+    source: OriginRequest;
+    known: SeederTask | undefined;
+    caller: Caller;
+    signal: AbortSignal;
+  }): Promise<Probe | undefined> {
+    const { source, known, caller, signal } = ask;
+    const { origin } = this.#options;
+    const condition = known && this.#conditionFor(known, caller);
+    try {
+      return await origin.probe(conditionalRequest(source, condition), { signal });
+    } catch (error) {
+      if (known !== undefined && condition !== undefined && isUnchanged(error)) {
+        // it may have been evicted while the origin answered
+        return this.#shelf.find(known.stored.id) === known ? undefined : origin.probe(source, { signal });
+      }
+      if (known !== undefined && error instanceof SkimmerError) this.#onRefused(known, caller, error);
+      throw error;
+    }
+  }
+
+  /** A date alone does not tell one caller's private content from another's: only who had it may be answered by it. */
+  #conditionFor(known: SeederTask, caller: Caller): StoredTask["validators"] | undefined {
+    const { validators, private: isPrivate, id } = known.stored;
+    if (isPrivate && validators.etag === undefined && !this.#registrations.hasAccepted(caller, id)) return undefined;
+    return hasValidators(validators) ? validators : undefined;
+  }
+
+  /** Origins hide what is private behind 404: there it counts only from callers who had it. */
+  #onRefused(known: SeederTask, caller: Caller, error: SkimmerError): void {
+    const mayKnow = !known.stored.private || this.#registrations.hasAccepted(caller, known.stored.id);
+    if (error.code === "origin_not_found" && mayKnow) known.goneSinceMs ??= this.#nowMs();
+    if (error.code === "origin_refused" || error.code === "origin_not_found") this.#registrations.refuse(caller);
+  }
+
+  #accept(caller: Caller, task: SeederTask, probe: Probe): void {
+    const { freshMs } = readCacheControl(probe.cacheControl);
+    task.replaced = false;
+    task.goneSinceMs = undefined;
+    const before = this.#shelf.find(this.#registrations.accept(caller, task.stored.id, this.#nowMs() + freshMs));
+    if (before !== undefined) before.replaced = true;
+  }
+
+  /** Content whose length the origin does not tell is spooled first, once per version; then it is an ordinary task. */
+  async #spool(ask: { request: Request; caller: Caller; source: OriginRequest; probe: Probe }): Promise<SeederTask> {
+    const { caller, probe } = ask;
+    const known = this.#shelf.find(this.#registrations.latest(caller.content));
+    const current = known?.state === "final" && sameValidators(known.stored.validators, probe.validators);
+    if (current) this.counters.registered("known");
+    const task = current ? known : await this.#spoolOnce(ask);
+    this.#accept(caller, task, probe);
+    return task;
+  }
+
+  #spoolOnce(ask: { request: Request; caller: Caller; source: OriginRequest; probe: Probe }): Promise<SeederTask> {
+    const { validators } = ask.probe;
+    const shared = hasValidators(validators) || !ask.caller.hasCredentials;
+    const key = JSON.stringify([shared ? ask.caller.content : ask.caller.key, validators.etag, validators.lastModified]);
+    const running = this.#spooling.get(key);
+    if (running !== undefined) return running;
+    const spooling = this.#spoolNow(ask).finally(() => this.#spooling.delete(key));
+    this.#spooling.set(key, spooling);
+    return spooling;
+  }
+
+  async #spoolNow(ask: { request: Request; caller: Caller; source: OriginRequest; probe: Probe }): Promise<SeederTask> {
+    const { origin, data } = this.#options;
+    const signal = AbortSignal.any([AbortSignal.timeout(SPOOL_LIMIT_MS), this.#stop.signal]);
+    await using spool = await spoolOrigin({ folder: join(data, "spool"), origin, request: ask.source, probe: ask.probe, signal });
+    const task = await this.#taskFor({ ...ask, probe: { ...ask.probe, lengthBytes: spool.probe.lengthBytes } });
+    task.fetch({ origin: spool.origin, request: ask.source, probe: spool.probe });
     await task.settled(signal);
     if (task.error !== undefined) throw task.error;
-    return task.shape;
+    return task;
   }
 
-  async #taskFor(request: Request, source: OriginRequest, probe: Probe): Promise<SeederTask> {
+  async #taskFor(ask: { request: Request; caller: Caller; source: OriginRequest; probe: Probe }): Promise<SeederTask> {
+    const { request, caller, source, probe } = ask;
     const lengthBytes = probe.lengthBytes as number;
-    const isPrivate = hasCredentials(request);
-    const id = taskIdOf({ request, lengthBytes, validators: probe.validators, salt: isPrivate ? this.#options.salt : undefined });
-    const known = this.#tasks.get(id) ?? (await this.#opening.get(id));
-    if (known !== undefined) return known;
-    const liveInfo = encodeLiveInfo({
-      name: probe.name,
-      lengthBytes,
-      pieceLengthBytes: request.pieceLengthBytes ?? choosePieceLength(lengthBytes),
-      key: publicKeyBytes(this.#options.key),
-      task: Buffer.from(id, "hex"),
-    });
-    const stored: StoredTask = {
-      id,
-      request: source,
-      name: probe.name,
-      liveInfo,
-      validators: probe.validators,
-      private: isPrivate,
-      ranges: probe.ranges,
+    const isPrivate = caller.hasCredentials || readCacheControl(probe.cacheControl).private;
+    const id = this.#identify({ request, caller, probe, isPrivate });
+    const known = this.#shelf.find(id);
+    if (known !== undefined) {
+      this.counters.registered("known");
+      return known;
+    }
+    using _room = await this.#keeper.reserve(lengthBytes);
+    const beganMs = performance.now();
+    let isNew = false;
+    const make = (): StoredTask => {
+      isNew = true;
+      const pieceLengthBytes = request.pieceLengthBytes ?? choosePieceLength(lengthBytes);
+      const key = publicKeyBytes(this.#options.key);
+      return {
+        id,
+        request: source,
+        name: probe.name,
+        liveInfo: encodeLiveInfo({ name: probe.name, lengthBytes, pieceLengthBytes, key, task: Buffer.from(id, "hex") }),
+        validators: probe.validators,
+        private: isPrivate,
+        ranges: probe.ranges,
+        content: caller.content,
+        cacheControl: probe.cacheControl,
+        pinned: false,
+      };
     };
-    const opening = this.#create(stored).finally(() => this.#opening.delete(id));
-    this.#opening.set(id, opening);
-    return opening;
-  }
-
-  async #create(stored: StoredTask): Promise<SeederTask> {
-    const task = await this.#open(stored);
-    await this.#files.save(stored);
+    // awaited: the room is promised until the task itself counts
+    const task = await this.#shelf.findOrCreate(id, this.#nowMs(), make);
+    this.counters.registered(isNew ? "new" : "known");
+    if (isNew) task.torrent.once("piece", () => this.counters.firstPiece((performance.now() - beganMs) / 1000));
     return task;
   }
 
-  async #open(stored: StoredTask): Promise<SeederTask> {
-    const { engine, key, logger, onChange } = this.#options;
-    const { geometry, name } = parseLiveInfo(stored.liveInfo);
-    const torrent = await engine.add({
-      directory: this.#files.directoryOf(stored.id),
-      name,
-      geometry,
-      liveInfo: stored.liveInfo,
-      signer: key,
+  #identify(ask: { request: Request; caller: Caller; probe: Probe; isPrivate: boolean }): TaskId {
+    const { request, caller, probe, isPrivate } = ask;
+    const salt = isPrivate ? this.#options.salt : undefined;
+    const facts = { request, lengthBytes: probe.lengthBytes as number, validators: probe.validators };
+    const identified = hasValidators(probe.validators) || (request.digest !== undefined && !isPrivate);
+    if (identified || isRegistryBlob(request)) return taskIdOf({ ...facts, salt });
+    return this.#unversioned.identify(isPrivate ? caller.key : caller.content, {
+      lengthBytes: facts.lengthBytes,
+      nowMs: this.#nowMs(),
+      freshMs: readCacheControl(probe.cacheControl).freshMs,
+      isLive: (id) => this.#shelf.find(id)?.state === "live",
+      make: () => taskIdOf({ ...facts, salt: Buffer.concat([salt ?? Buffer.alloc(0), randomBytes(32)]) }),
     });
-    const task = new SeederTask({ stored, torrent, logger, onChange: (changed) => onChange(stored.id, changed.shape) });
-    this.#tasks.set(stored.id, task);
-    return task;
+  }
+
+  /** Goes on with what is missing, as it was asked for last. */
+  #resume(task: SeederTask): void {
+    task.fetch({ origin: this.#options.origin, request: task.stored.request, probe: probeOf(task) });
   }
 }
 
-const SPOOL_LIMIT_MS = 6 * 3_600_000;
+/** What the origin said when the task began. */
+function probeOf({ stored, torrent }: SeederTask): Probe {
+  const { ranges, validators, name, cacheControl } = stored;
+  return { lengthBytes: torrent.geometry.lengthBytes, ranges, validators, name, cacheControl };
+}
 
 function parseWindow(range: string | undefined): OriginRequest["window"] {
   if (range === undefined) return undefined;

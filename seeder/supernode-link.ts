@@ -16,9 +16,12 @@ import {
   LINK_PATH,
   LINK_SIGNATURE_CONTEXT,
   type SeederMessage,
+  type SeederRequest,
+  type SeederResult,
   type SupernodeMessage,
 } from "../torrents/seeder-link.ts";
 import type { Seeder } from "./seeder.ts";
+import type { TrafficLimits } from "./traffic-limits.ts";
 
 const FIRST_DELAY_MS = 200;
 const MOST_DELAY_MS = 5000;
@@ -32,6 +35,7 @@ export interface LinkOptions {
   readonly advertise: string | undefined;
   readonly logger: Logger;
   readonly seeder: Seeder;
+  readonly limits: TrafficLimits;
 }
 
 export class SupernodeLink {
@@ -56,6 +60,11 @@ export class SupernodeLink {
   /** Tells the supernode, if it is there; after the next welcome it hears everything anyway. */
   send(message: SeederMessage): void {
     if (this.#welcome && this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  /** The supernode has welcomed us, and the connection stands. */
+  get linked(): boolean {
+    return this.#welcome;
   }
 
   close(): void {
@@ -120,14 +129,34 @@ export class SupernodeLink {
       for (const task of seeder.shapes) send({ kind: "task", task });
     } else {
       const { id } = message;
-      const work = message.kind === "resolve" ? seeder.resolve(message.request) : seeder.delete(message.task);
-      work.then(
-        (task) => send({ kind: "reply", id, task: task ?? undefined }),
+      this.#answer(message).then(
+        (result) => send({ kind: "reply", id, ...result }),
         (thrown: unknown) => {
           const { code, message: text, hint, status } = toSkimmerError(thrown);
           send({ kind: "reply", id, error: { code, message: text, hint, status } });
         },
       );
+    }
+  }
+
+  async #answer(request: SeederRequest): Promise<SeederResult> {
+    const { seeder, limits } = this.#options;
+    switch (request.kind) {
+      case "resolve":
+        return { task: await seeder.resolve(request.request) };
+      case "delete":
+        await seeder.delete(request.task);
+        return {};
+      case "pin":
+        await seeder.pin(request.task, request.pinned);
+        return {};
+      case "cache":
+        return { cache: await seeder.cacheReport() };
+      case "gc":
+        return { gc: await seeder.collect(request.to) };
+      case "limits":
+        limits.set(request.set);
+        return { limits: limits.current };
     }
   }
 }

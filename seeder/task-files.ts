@@ -1,7 +1,8 @@
 /**
  * The seeder's tasks on disk: DATA/tasks/ID/task.json beside the engine's files, so that a restart loses nothing.
+ * The file's modification time is the task's last use.
  */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { OriginRequest } from "../origin/types.ts";
 import { parseTaskId, type TaskId } from "../torrents/ids.ts";
@@ -19,8 +20,20 @@ export interface StoredTask {
   readonly validators: Validators;
   readonly private: boolean;
   readonly ranges: boolean;
+  /** What was asked for: Caller.content. */
+  readonly content: string;
+  /** As the origin sent it. */
+  readonly cacheControl: string;
+  readonly pinned: boolean;
 }
 
+export interface LoadedTask {
+  readonly stored: StoredTask;
+  readonly lastUsedMs: number;
+}
+
+const TASK_FILE = "task.json";
+const STAT_BLOCK_BYTES = 512;
 const read = fieldReader("internal", "stored task");
 
 export class TaskFiles {
@@ -35,30 +48,54 @@ export class TaskFiles {
   }
 
   /** Writes the task's file, replacing it atomically. It may hold credentials: readable by us alone. */
-  async save(task: StoredTask): Promise<void> {
+  async save(task: StoredTask, lastUsedMs: number): Promise<void> {
     const directory = this.directoryOf(task.id);
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    const path = join(directory, "task.json");
+    const path = join(directory, TASK_FILE);
     await writeFile(`${path}.new`, JSON.stringify({ ...task, liveInfo: task.liveInfo.toString("base64") }), { mode: 0o600 });
+    await utimes(`${path}.new`, lastUsedMs / 1000, lastUsedMs / 1000);
     await rename(`${path}.new`, path);
   }
 
-  /** All tasks that can be read; damaged ones are left out. */
-  async loadAll(): Promise<StoredTask[]> {
-    const names = await readdir(this.#folder).catch(() => []);
-    const tasks = await Promise.all(names.map((name) => this.#load(name)));
-    return tasks.filter((task) => task !== undefined);
+  /** Notes the last use. */
+  touch(id: TaskId, lastUsedMs: number): Promise<void> {
+    return utimes(join(this.directoryOf(id), TASK_FILE), lastUsedMs / 1000, lastUsedMs / 1000);
+  }
+
+  /** All tasks that can be read, the most recently used first; damaged ones are left out. */
+  async loadAll(): Promise<LoadedTask[]> {
+    const tasks = await Promise.all((await this.#names()).map((name) => this.#load(name)));
+    return tasks.filter((task) => task !== undefined).sort((one, other) => other.lastUsedMs - one.lastUsedMs);
+  }
+
+  /** Content on disk. */
+  async storedBytes(id: TaskId): Promise<number> {
+    const found = await stat(join(this.directoryOf(id), "data")).catch(() => undefined);
+    return found === undefined ? 0 : Math.min(found.size, found.blocks * STAT_BLOCK_BYTES);
   }
 
   remove(id: TaskId): Promise<void> {
     return rm(this.directoryOf(id), { recursive: true, force: true });
   }
 
-  async #load(name: string): Promise<StoredTask | undefined> {
+  /** Removes what belongs to none of these tasks. Answers how many folders and files went. */
+  async removeOthers(known: ReadonlySet<string>): Promise<number> {
+    const others = (await this.#names()).filter((name) => !known.has(name));
+    for (const name of others) await rm(join(this.#folder, name), { recursive: true, force: true });
+    return others.length;
+  }
+
+  async #names(): Promise<string[]> {
+    return readdir(this.#folder).catch(() => []);
+  }
+
+  async #load(name: string): Promise<LoadedTask | undefined> {
     const id = parseTaskId(name);
     if (id === undefined) return undefined;
     try {
-      return parseStored(id, JSON.parse(await readFile(join(this.#folder, name, "task.json"), "utf8")));
+      const path = join(this.#folder, name, TASK_FILE);
+      const stored = parseStored(id, JSON.parse(await readFile(path, "utf8")));
+      return { stored, lastUsedMs: (await stat(path)).mtimeMs };
     } catch {
       return undefined;
     }
@@ -77,5 +114,8 @@ function parseStored(id: TaskId, value: unknown): StoredTask {
     validators: parseValidators(fields.validators),
     private: read.flag(fields.private),
     ranges: read.flag(fields.ranges),
+    content: read.optionalText(fields.content, "content", 64) ?? "",
+    cacheControl: read.optionalText(fields.cacheControl, "cacheControl", 8192) ?? "",
+    pinned: read.flag(fields.pinned),
   };
 }

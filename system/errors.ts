@@ -22,6 +22,7 @@ export type ErrorCode =
   | "no_seeder" // the supernode has no live seeder
   | "not_found" // unknown task, torrent, route
   | "not_final" // the task is still live
+  | "busy" // too much is waiting already
   | "no_progress" // nothing arrived for the allowed time
   | "timeout"
   | "cancelled"

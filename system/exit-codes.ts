@@ -21,6 +21,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   no_progress: 32,
   not_final: 33,
   timeout: 34,
+  busy: 35,
   address_in_use: 40,
   already_running: 41,
   daemon_unreachable: 42,

@@ -30,6 +30,8 @@ export interface CommandSpec {
   readonly options: readonly OptionSpec[];
   /** Shown below the options. */
   readonly after?: string;
+  /** The command in whose configuration file this one's options are too; keys that only that one knows are passed over. */
+  readonly configOf?: CommandSpec;
 }
 
 export interface ParsedCommand {
@@ -145,12 +147,13 @@ function applyBooleanVariables(command: Command): void {
 }
 
 async function applyFile(spec: CommandSpec, command: Command): Promise<void> {
-  const path = configPath(spec.name, command.opts().config as string | undefined);
+  const path = configPath(spec.configOf?.name ?? spec.name, command.opts().config as string | undefined);
   if (path === undefined) return;
   const values = await readMapping(path);
   const known = command.options.filter(isConfigurable).flatMap((option) => namesOf(option).map((names) => ({ option, ...names })));
   for (const [key, value] of Object.entries(values)) {
     const found = known.find(({ name }) => name === key);
+    if (found === undefined && spec.configOf !== undefined && isKnown(spec.configOf, key)) continue;
     if (found === undefined)
       throw new SkimmerError("bad_request", `${path} has the unknown option "${key}"`, { hint: `See ${spec.name} --help.` });
     const name = found.option.attributeName();
@@ -160,6 +163,12 @@ async function applyFile(spec: CommandSpec, command: Command): Promise<void> {
     const read = isBoolean(found.option) ? readBoolean(value, where) !== found.negated : readValue(found.option, value, where);
     command.setOptionValueWithSource(name, read, "config");
   }
+}
+
+function isKnown(spec: CommandSpec, key: string): boolean {
+  return buildCommand(spec)
+    .options.filter(isConfigurable)
+    .some((option) => namesOf(option).some(({ name }) => name === key));
 }
 
 /** What is set by `--config`, `--version` and `--print-config` themselves is not an option of the file. */
