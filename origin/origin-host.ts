@@ -104,18 +104,11 @@ export class OriginHost {
     return (chunk) => {
       this.#own.bytes += chunk.length;
       counters.bytes += chunk.length;
-      if (this.#limiter.tryTake(chunk.length, ignore)) return sink(chunk);
+      const wait = this.#limiter.take(chunk.length);
+      if (wait === undefined) return sink(chunk);
       onHeld?.();
-      return this.#take(chunk.length).then(() => sink(chunk));
+      return wait.then(() => sink(chunk));
     };
-  }
-
-  async #take(bytes: number): Promise<void> {
-    for (;;) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      if (this.#limiter.tryTake(bytes, resolve)) return;
-      await promise;
-    }
   }
 
   async #pause(signal: AbortSignal): Promise<void> {
@@ -149,8 +142,4 @@ export class OriginHost {
       this.#gate.enter(entry);
     });
   }
-}
-
-function ignore(): void {
-  // asked only whether it may go on at once
 }

@@ -10,7 +10,7 @@ export const MAX_PIECE_BYTES = 16 * 1024 * 1024;
 /** More pieces than this are refused: metadata and bitfields stay bounded (8 TB at 16 MiB a piece). */
 export const MAX_PIECE_COUNT = 500_000;
 
-const PREFERRED_PIECE_COUNT = 400;
+const PREFERRED_PIECE_COUNT = 250;
 
 export interface Geometry {
   readonly lengthBytes: number;
@@ -36,7 +36,7 @@ export function pieceOffset(geometry: Geometry, index: number): number {
 }
 
 /**
- * The power of two, 256 KiB to 16 MiB, that cuts the file into about 200–800 pieces:
+ * The power of two, 256 KiB to 16 MiB, that cuts the file into about 250–500 pieces:
  * a peer can pass a piece on only once it is whole, so smaller pieces mean less delay per hop.
  */
 export function choosePieceLength(lengthBytes: number): number {

@@ -2,10 +2,11 @@
  * Keeps the host's store within its quota and age. Drives: looks every now and then, and after each download.
  * Counts only the store's own bytes, as the disk has them; what others keep on the same disk is not ours to count.
  */
-import { stat } from "node:fs/promises";
+import { stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import type { CacheSize } from "../../system/cache-size.ts";
 import type { Logger } from "../../system/logger.ts";
-import { type CachedTask, type CacheLimits, chooseEvictions } from "./cache-policy.ts";
+import { type CachedTask, chooseEvictions } from "./cache-policy.ts";
 import type { OpenRuns } from "./open-runs.ts";
 import type { TaskEntry } from "./task-entry.ts";
 import type { TaskIndex } from "./task-index.ts";
@@ -14,7 +15,12 @@ const CHECK_MS = 30_000;
 const STAT_BLOCK_BYTES = 512;
 const DATA_FILE = "data";
 
-export interface CacheKeeperOptions extends CacheLimits {
+export interface CacheKeeperOptions {
+  /** Most content; 0 bytes: no bound. A share is of the file system that `home` is on. */
+  readonly size: CacheSize;
+  readonly home: string;
+  /** A task not used for longer goes; 0: never. */
+  readonly expireMs: number;
   readonly index: TaskIndex;
   readonly runs: OpenRuns;
   readonly epochMs: () => number;
@@ -28,7 +34,7 @@ export class CacheKeeper implements Disposable {
 
   constructor(options: CacheKeeperOptions) {
     this.#options = options;
-    if (options.quotaBytes === 0 && options.expireMs === 0) return;
+    if (!this.#isBounded) return;
     const everyMs = options.expireMs === 0 ? CHECK_MS : Math.min(CHECK_MS, Math.max(100, options.expireMs / 2));
     this.#timer = setInterval(() => void this.check(), everyMs);
     this.#timer.unref();
@@ -36,7 +42,7 @@ export class CacheKeeper implements Disposable {
 
   /** Removes what is too much or too old; calls at the same time share one look. Never rejects. */
   check(): Promise<void> {
-    if (this.#options.quotaBytes === 0 && this.#options.expireMs === 0) return Promise.resolve();
+    if (!this.#isBounded) return Promise.resolve();
     this.#checking ??= this.#check()
       .catch((error: unknown) => this.#options.logger.warn({ err: error }, "the store could not be looked through"))
       .finally(() => {
@@ -49,10 +55,24 @@ export class CacheKeeper implements Disposable {
     clearInterval(this.#timer);
   }
 
+  get #isBounded(): boolean {
+    const { size, expireMs } = this.#options;
+    return expireMs > 0 || "share" in size || size.bytes > 0;
+  }
+
+  async #quotaBytes(): Promise<number> {
+    const { size, home } = this.#options;
+    if ("bytes" in size) return size.bytes;
+    const disk = await statfs(home);
+    // 0 would mean no bound
+    return Math.max(1, Math.floor(disk.blocks * disk.bsize * size.share));
+  }
+
   async #check(): Promise<void> {
-    const { index, runs, epochMs, logger } = this.#options;
+    const { index, runs, epochMs, expireMs, logger } = this.#options;
+    const limits = { quotaBytes: await this.#quotaBytes(), expireMs };
     const tasks = await Promise.all(index.list().map((entry) => this.#describe(entry)));
-    for (const infoHash of chooseEvictions(tasks, this.#options, epochMs())) {
+    for (const infoHash of chooseEvictions(tasks, limits, epochMs())) {
       // it may have come into use while others were removed
       if (runs.isHeld(infoHash)) continue;
       logger.info({ infoHash, name: index.get(infoHash)?.name }, "evicted");

@@ -4,6 +4,7 @@
  * Throws SkimmerError `bad_request` or `unsupported_scheme`; header values never enter a message.
  */
 import { SkimmerError } from "../../system/errors.ts";
+import { parseRate } from "../../system/units.ts";
 import { MAX_PIECE_BYTES, MIN_PIECE_BYTES } from "../../torrents/geometry.ts";
 import { parseHeaders } from "../../torrents/parse-task-request.ts";
 import type { Pattern } from "./daemon-api.ts";
@@ -104,6 +105,18 @@ export function checkPriority(text: string): number {
   const level = LEVELS[text.toLowerCase()] ?? (/^(?:level)?[0-6]$/i.test(text) ? Number(text.at(-1)) : undefined);
   if (level === undefined) throw bad(`"${clip(text)}" is not a priority`, "Write 0 (most urgent) to 6, or high, normal, low.");
   return level;
+}
+
+/** `low=5MB,4=20MB`: a rate for each priority, added to those of earlier mentions. */
+export function parseClassRate(text: string, previous: unknown): ReadonlyMap<number, number> {
+  const rates = new Map((previous as ReadonlyMap<number, number> | undefined) ?? []);
+  for (const part of text.split(",")) {
+    const [level, rate, ...rest] = part.split("=");
+    if (rate === undefined || rest.length > 0)
+      throw bad(`"${clip(part)}" is not a priority with a rate`, "Write LEVEL=RATE, for example low=5MB.");
+    rates.set(checkPriority(level.trim()), parseRate(rate));
+  }
+  return rates;
 }
 
 /** A supernode and its share of the downloads; undefined: it stands where it was named. */

@@ -129,6 +129,8 @@ export interface DaemonInfo {
   readonly peer: string;
   readonly peerId: string;
   readonly supernodes: readonly string[];
+  /** URL of the registry mirror; absent: there is none. */
+  readonly mirror?: string;
   readonly activeDownloads: number;
   readonly torrents: number;
   readonly uptimeSeconds: number;
@@ -173,6 +175,8 @@ export interface HostLimits {
   readonly upload?: number;
   readonly download?: number;
   readonly backToSource?: number;
+  /** Of all downloads of one priority together, by priority (`0` to `6`); the answer has those that are limited. */
+  readonly priorities?: Readonly<Record<string, number>>;
 }
 
 /** Body of `POST /v1/seeds`. */

@@ -5,10 +5,12 @@ import { existsSync, readFileSync } from "node:fs";
 import type { OriginOptions } from "../../origin/open-origin.ts";
 import { ORIGIN_OPTIONS, readOriginOptions } from "../../origin/origin-options.ts";
 import { type HostPort, parseHostPort } from "../../system/addresses.ts";
+import { type CacheSize, parseCacheSize } from "../../system/cache-size.ts";
 import { SkimmerError } from "../../system/errors.ts";
 import { LOG_LEVELS } from "../../system/logger.ts";
 import type { CommandSpec, ParsedCommand } from "../../system/options.ts";
-import { parseBytes, parseDuration, parseRate } from "../../system/units.ts";
+import { parseDuration, parseRate } from "../../system/units.ts";
+import { parseClassRate } from "./check-request.ts";
 import type { HomePaths } from "./home-paths.ts";
 import { readPaths, SHARED_OPTIONS } from "./shared-options.ts";
 
@@ -37,6 +39,11 @@ export const DAEMON_COMMAND: CommandSpec = {
       default: 0,
       parse: parseRate,
     },
+    {
+      flags: "--priority-limit <LEVEL=RATE,...>",
+      help: "bytes per second received by all downloads of a priority together, e.g. low=5MB,4=20MB; may be repeated; absent: unlimited",
+      parse: parseClassRate,
+    },
     ...ORIGIN_OPTIONS,
     {
       flags: "--idle-exit <DURATION>",
@@ -46,10 +53,11 @@ export const DAEMON_COMMAND: CommandSpec = {
       parse: parseDuration,
     },
     {
-      flags: "--cache-size <BYTES>",
-      help: "most bytes of the store, e.g. 20GB; the least recently used content goes first; 0: no bound",
-      default: 0,
-      parse: parseBytes,
+      flags: "--cache-size <SIZE>",
+      help: "most content of the store: bytes such as 20GB, or a share of the file system such as 80%; the least recently used goes first; 0: no bound",
+      default: { bytes: 0 },
+      defaultText: "0 (no bound)",
+      parse: parseCacheSize,
     },
     {
       flags: "--expire <DURATION>",
@@ -72,9 +80,11 @@ export interface DaemonSettings {
   readonly peerPortGiven: boolean;
   readonly uploadBytesPerSecond: number;
   readonly downloadBytesPerSecond: number;
+  /** Of all downloads of one priority together, by priority. */
+  readonly classBytesPerSecond: ReadonlyMap<number, number>;
   readonly origin: OriginOptions;
   readonly idleExitMs: number;
-  readonly cacheBytes: number;
+  readonly cacheSize: CacheSize;
   readonly expireMs: number;
   /** Group id that may use the socket; undefined: nobody else. */
   readonly socketGroup: number | undefined;
@@ -97,7 +107,8 @@ export function readDaemonSettings(command: ParsedCommand): DaemonSettings {
     downloadBytesPerSecond: options.downloadLimit as number,
     origin: readOriginOptions(options),
     idleExitMs: options.idleExit as number,
-    cacheBytes: options.cacheSize as number,
+    cacheSize: options.cacheSize as CacheSize,
+    classBytesPerSecond: (options.priorityLimit as ReadonlyMap<number, number> | undefined) ?? new Map(),
     expireMs: options.expire as number,
     socketGroup: readGroup(options.socketGroup as string | undefined),
     takeOver: options.takeOver === true,

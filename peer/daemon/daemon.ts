@@ -8,6 +8,7 @@ import type { Server } from "node:http";
 import { type OriginOptions, openOrigin } from "../../origin/open-origin.ts";
 import type { OriginListing, OriginStats, SharedOrigin } from "../../origin/types.ts";
 import { formatHostPort, type HostPort, reachableHost } from "../../system/addresses.ts";
+import type { CacheSize } from "../../system/cache-size.ts";
 import { type Clock, realClock } from "../../system/clock.ts";
 import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
 import { requestJson } from "../../system/json-http.ts";
@@ -41,6 +42,7 @@ import { InlineStore } from "./inline-store.ts";
 import { listFolder } from "./list-folder.ts";
 import { listenSocket } from "./listen-socket.ts";
 import { openLocalKey } from "./local-key.ts";
+import { type Content, openContent, openStored } from "./open-content.ts";
 import { OpenRuns } from "./open-runs.ts";
 import { outsideAddresses } from "./outside-addresses.ts";
 import { resumeSeeding } from "./resume-seeding.ts";
@@ -49,7 +51,6 @@ import { SupernodeClient } from "./supernode-client.ts";
 import { SupernodeList } from "./supernode-list.ts";
 import { TaskIndex } from "./task-index.ts";
 import { taskDetail, taskRow } from "./task-rows.ts";
-import { OriginThrottle } from "./throttle.ts";
 
 export interface DaemonOptions {
   readonly paths: HomePaths;
@@ -60,12 +61,14 @@ export interface DaemonOptions {
   /** Bytes per second; 0 is unlimited. */
   readonly uploadBytesPerSecond: number;
   readonly downloadBytesPerSecond: number;
+  /** Of all downloads of one priority together, by priority; absent: unlimited. */
+  readonly classBytesPerSecond?: ReadonlyMap<number, number>;
   /** Where origins are read from, and how fast; absent: the defaults. */
   readonly origin?: OriginOptions;
   /** Leave after so long without a request; 0: never. */
   readonly idleExitMs: number;
-  /** Most bytes of the store; 0 or absent: no bound. */
-  readonly cacheBytes?: number;
+  /** Most content of the store; 0 bytes or absent: no bound. */
+  readonly cacheSize?: CacheSize;
   /** Unused content goes after so long; 0 or absent: never. */
   readonly expireMs?: number;
   /** Group that may use the socket too. */
@@ -91,6 +94,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
   readonly #keeper: CacheKeeper;
   #limits: Required<HostLimits>;
   #uploadedBytes = 0;
+  #mirror: string | undefined;
   readonly #ending = new AbortController();
 
   private constructor(
@@ -115,7 +119,12 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     this.#startedMs = this.#clock.nowMs();
     this.#origin = open.origin;
     this.#keeper = open.keeper;
-    this.#limits = { upload: options.uploadBytesPerSecond, download: options.downloadBytesPerSecond, backToSource: 0 };
+    this.#limits = {
+      upload: options.uploadBytesPerSecond,
+      download: options.downloadBytesPerSecond,
+      backToSource: options.origin?.limits?.bytesPerSecond ?? 0,
+      priorities: limitedOf(Object.fromEntries(options.classBytesPerSecond ?? [])),
+    };
     this.#idle = new IdleTimer({ idleMs: options.idleExitMs, onIdle: options.onStop, isActive: () => this.#uploadedSince() });
   }
 
@@ -129,12 +138,11 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     await rm(paths.spool, { recursive: true, force: true });
     const [key, index] = await Promise.all([openLocalKey(paths.key), TaskIndex.open(paths.tasks)]);
     const engine = stack.use(await openEngineAt(options));
+    engine.setLimits({ classBytesPerSecond: options.classBytesPerSecond });
     const origin = openOrigin(options.origin);
     stack.defer(() => origin.close());
-    const throttle = new OriginThrottle(realClock, options.downloadBytesPerSecond);
-    stack.defer(() => throttle.close());
-    const common = { index, origin, key, throttle, clock: realClock, logger, epochMs: () => Date.now() };
-    const runs = new OpenRuns({ ...common, engine, get: httpGet, random: Math.random });
+    const common = { index, origin, key, engine, clock: realClock, logger, epochMs: () => Date.now() };
+    const runs = new OpenRuns({ ...common, get: httpGet, random: Math.random });
     stack.defer(() => runs.close());
     const client = new SupernodeClient({
       list: new SupernodeList(),
@@ -144,7 +152,9 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     });
     const fetchInfos: PlannerOptions["fetchInfos"] = (source, { signal }) => fetchTorrentInfo(source, { engine, get: httpGet, signal });
     const planner = new Planner({ ...common, supernodes: options.supernodes, client, fetchInfos });
-    const keeper = stack.use(new CacheKeeper({ ...common, runs, quotaBytes: options.cacheBytes ?? 0, expireMs: options.expireMs ?? 0 }));
+    const keeper = stack.use(
+      new CacheKeeper({ ...common, runs, home: paths.home, size: options.cacheSize ?? { bytes: 0 }, expireMs: options.expireMs ?? 0 }),
+    );
     const inlineStore = new InlineStore({ runs, index, logger });
     stack.defer(() => inlineStore.settled());
     const parts: DownloadParts = { ...common, planner, runs, inlineStore, spoolFolder: paths.spool };
@@ -191,6 +201,40 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     }
   }
 
+  /** Content to read in ranges, for the mirror. `stored`: only what the store holds in full, without asking the origin. */
+  async content(request: DownloadRequest, { signal, stored }: { signal: AbortSignal; stored?: boolean }): Promise<Content | undefined> {
+    const end = this.#idle.begin();
+    try {
+      const both = AbortSignal.any([signal, this.#ending.signal]);
+      const content = stored ? await openStored(this.#parts, request) : await openContent(this.#parts, request, both);
+      if (content === undefined) end();
+      return content && this.#held(content, end);
+    } catch (thrown) {
+      end();
+      throw thrown;
+    }
+  }
+
+  /** The daemon is busy until the content is let go. */
+  #held(content: Content, end: () => void): Content {
+    const dispose = content[Symbol.asyncDispose].bind(content);
+    return Object.assign(content, {
+      [Symbol.asyncDispose]: async () => {
+        try {
+          await dispose();
+        } finally {
+          end();
+        }
+        void this.#keeper.check();
+      },
+    });
+  }
+
+  /** Where the mirror listens; dfget doctor looks at it. */
+  noteMirror(url: string): void {
+    this.#mirror = url;
+  }
+
   tasks(): TaskRow[] {
     return this.#index.list().map((entry) => taskRow(entry, this.#runs.get(entry.infoHash)));
   }
@@ -206,10 +250,18 @@ export class Daemon implements ApiTarget, AsyncDisposable {
 
   /** In force at once, until the daemon ends. */
   setLimits(change: HostLimits): void {
-    const given = Object.fromEntries(Object.entries(change).filter(([, rate]) => rate !== undefined));
-    this.#limits = { ...this.#limits, ...given };
-    this.#engine.setLimits({ uploadBytesPerSecond: change.upload, downloadBytesPerSecond: change.download });
-    if (change.download !== undefined) this.#parts.throttle.setRate(change.download);
+    const { upload, download, backToSource, priorities } = this.#limits;
+    this.#limits = {
+      upload: change.upload ?? upload,
+      download: change.download ?? download,
+      backToSource: change.backToSource ?? backToSource,
+      priorities: limitedOf({ ...priorities, ...change.priorities }),
+    };
+    this.#engine.setLimits({
+      uploadBytesPerSecond: change.upload,
+      downloadBytesPerSecond: change.download,
+      classBytesPerSecond: new Map(Object.entries(change.priorities ?? {}).map(([priority, rate]) => [Number(priority), rate])),
+    });
     if (change.backToSource !== undefined) this.#origin.setLimits({ bytesPerSecond: change.backToSource });
   }
 
@@ -253,6 +305,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
       peer: this.peerAddress,
       peerId: this.#engine.peerId,
       supernodes,
+      mirror: this.#mirror,
       activeDownloads: this.#idle.busy,
       torrents: this.#engine.torrents.size,
       uptimeSeconds: Math.round((this.#clock.nowMs() - this.#startedMs) / 1000),
@@ -294,6 +347,11 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     // First to go: nobody shall find a socket behind which everything is ending.
     this.#open.defer(() => unlink(paths.socket).catch(() => undefined));
   }
+}
+
+/** Without those that are not limited. */
+function limitedOf(rates: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(rates).filter(([, rate]) => rate > 0));
 }
 
 /** The lock is waited for: a daemon ends its downloads, tells the trackers, and flushes first. */

@@ -12,6 +12,7 @@ import type { Clock } from "../../system/clock.ts";
 import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
 import type { Logger } from "../../system/logger.ts";
 import { RateMeter } from "../engine/rate-meter.ts";
+import type { Engine } from "../engine/types.ts";
 import { compareDigests, digestBytes, digestFile, wantedDigests } from "./content-digest.ts";
 import {
   type DoneEvent,
@@ -31,7 +32,6 @@ import { findSwarm, takeAlong } from "./rejoin-swarm.ts";
 import { type ContentSink, streamBytes, streamOrigin, streamTorrent } from "./stream-content.ts";
 import { linkedFileOf, type TaskIndex } from "./task-index.ts";
 import type { RunProgress, RunResult } from "./task-run.ts";
-import type { OriginThrottle } from "./throttle.ts";
 import { writeOutput, writeOutputBytes } from "./write-output.ts";
 
 export interface DownloadParts {
@@ -42,7 +42,8 @@ export interface DownloadParts {
   readonly origin: Origin;
   readonly key: KeyObject;
   readonly spoolFolder: string;
-  readonly throttle: OriginThrottle;
+  /** Limits for content that is no torrent. */
+  readonly engine: Pick<Engine, "openShare">;
   readonly epochMs: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -146,6 +147,7 @@ async function fetchSpool(job: Job, plan: Extract<Plan, { kind: "spool" }>): Pro
   if (job.sink !== undefined) return streamSpool(job, plan.probe, job.sink);
   const rate = new RateMeter();
   let total = 0;
+  using share = parts.engine.openShare({ bytesPerSecond: request.limitBytesPerSecond, priority: request.priority });
   const report = setInterval(() => {
     const bytesPerSecond = Math.round(rate.rateOfTotal(total, parts.clock.nowMs()));
     job.emit({ event: "progress", bytes: total, total: null, rate: bytesPerSecond, peers: 0, from: { ...NOTHING, origin: total } });
@@ -156,7 +158,7 @@ async function fetchSpool(job: Job, plan: Extract<Plan, { kind: "spool" }>): Pro
       origin: parts.origin,
       request: originRequest(request),
       probe: plan.probe,
-      throttle: parts.throttle.forTask(() => request.limitBytesPerSecond),
+      throttle: (bytes) => share.limiter.take(bytes),
       signal,
       onBytes: (bytes) => {
         total = bytes;
@@ -182,7 +184,8 @@ const NO_LENGTH = "the origin does not tell the length";
 async function streamSpool(job: Job, probe: Probe, sink: ContentSink): Promise<Outcome> {
   const { parts, request, signal } = job;
   const wanted = wantedDigests(request);
-  const throttle = parts.throttle.forTask(() => request.limitBytesPerSecond);
+  using share = parts.engine.openShare({ bytesPerSecond: request.limitBytesPerSecond, priority: request.priority });
+  const throttle = (bytes: number): Promise<void> | undefined => share.limiter.take(bytes);
   const common = { origin: parts.origin, request: originRequest(request), probe, sink, throttle, signal };
   const { lengthBytes, digests } = await streamOrigin({ ...common, digests: [...wanted.keys()] });
   compareDigests(wanted, digests);

@@ -20,7 +20,6 @@ import type { HttpGet } from "./http-get.ts";
 import { OriginReader } from "./origin-reader.ts";
 import { isLinkIntact, type TaskIndex } from "./task-index.ts";
 import { TaskRun } from "./task-run.ts";
-import type { OriginThrottle } from "./throttle.ts";
 
 export interface OpenRunsOptions {
   readonly engine: Engine;
@@ -28,7 +27,6 @@ export interface OpenRunsOptions {
   readonly origin: Origin;
   readonly key: KeyObject;
   readonly get: HttpGet;
-  readonly throttle: OriginThrottle;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -148,8 +146,7 @@ export class OpenRuns {
     const torrent = await engine.add(await this.#specOf(task));
     let run: TaskRun | undefined;
     let open: OpenRun | undefined;
-    const throttle = this.#options.throttle.forTask(() => run?.limitBytesPerSecond ?? 0);
-    const reader = new OriginReader({ torrent, validators: entry.validators, origin, throttle });
+    const reader = new OriginReader({ torrent, validators: entry.validators, origin });
     const announcer = new Announcer({
       torrent,
       trackers: entry.trackers,

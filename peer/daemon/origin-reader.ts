@@ -4,7 +4,6 @@
  * `origin_changed`.
  */
 import { fetchPieces } from "../../origin/fetch-pieces.ts";
-import type { Throttle } from "../../origin/piece-run.ts";
 import type { Origin, OriginRequest } from "../../origin/types.ts";
 import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
 import type { Validators } from "../../torrents/task-api.ts";
@@ -15,7 +14,6 @@ export interface OriginReaderOptions {
   readonly torrent: Torrent;
   readonly validators: Validators;
   readonly origin: Origin;
-  readonly throttle: Throttle;
 }
 
 const MAX_CONNECTIONS = 4;
@@ -62,7 +60,7 @@ export class OriginReader {
   }
 
   async #read(request: OriginRequest, signal: AbortSignal): Promise<void> {
-    const { torrent, origin, throttle, validators } = this.#options;
+    const { torrent, origin, validators } = this.#options;
     const probe = await origin.probe(request, { signal });
     if (!isSameContent({ validators, lengthBytes: torrent.geometry.lengthBytes }, probe)) {
       throw new SkimmerError("origin_changed", "the origin has another version than the one that this download began with", {
@@ -70,6 +68,7 @@ export class OriginReader {
       });
     }
     this.#wasRead = true;
+    const throttle = (bytes: number): Promise<void> | undefined => torrent.throttle(bytes);
     await fetchPieces({ origin, request, probe, target: torrent, maxConnections: MAX_CONNECTIONS, throttle, signal });
   }
 }

@@ -6,6 +6,7 @@ import { isAbsolute, normalize } from "node:path";
 import { SkimmerError } from "../../system/errors.ts";
 import { fieldReader, type JsonObject } from "../../torrents/parse-fields.ts";
 import { checkUrl } from "../../torrents/parse-task-request.ts";
+import { LEAST_PRIORITY } from "../engine/download-shares.ts";
 import {
   checkDigest,
   checkFilter,
@@ -28,7 +29,6 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const MAX_PEERS = 100;
 const MAX_TORRENT_LENGTH = 44 * 1024 * 1024;
 const MAX_WORD_LENGTH = 64;
-const LEAST_PRIORITY = 6;
 const DEFAULT_MODE = 0o644;
 const read = fieldReader("bad_request", "download request");
 

@@ -16,26 +16,44 @@ export type ContentSink = (bytes: Buffer) => Promise<void>;
 export interface TorrentStreamOptions {
   readonly torrent: Torrent;
   readonly skipBytes: number;
+  /** Where to stop; absent: at the end. */
+  readonly endBytes?: number;
   readonly sink: ContentSink;
   /** Where the reader stands, and that it has left. */
   readonly cursor: { move(index: number): void; [Symbol.dispose](): void };
   readonly signal: AbortSignal;
 }
 
-/** Sends the torrent's content from `skipBytes` on. Rejects with the reason of `signal`. */
+/** Sends the torrent's content from `skipBytes` to `endBytes`. Rejects with the reason of `signal`. */
 export async function streamTorrent(options: TorrentStreamOptions): Promise<void> {
-  const { torrent, skipBytes, sink, signal } = options;
+  const { torrent, sink, signal } = options;
   using cursor = options.cursor;
-  const { geometry } = torrent;
-  for (let index = Math.floor(skipBytes / geometry.pieceLengthBytes); index < geometry.pieceCount; index++) {
-    cursor.move(index);
-    await pieceThere(torrent, index, signal);
-    const lengthBytes = pieceLengthAt(geometry, index);
-    for (let start = Math.max(0, skipBytes - pieceOffset(geometry, index)); start < lengthBytes; start += MAX_DATA_BYTES) {
-      signal.throwIfAborted();
-      await sink(await torrent.read(index, { start, lengthBytes: Math.min(MAX_DATA_BYTES, lengthBytes - start) }));
-    }
+  const end = options.endBytes ?? torrent.geometry.lengthBytes;
+  const move = (index: number): void => cursor.move(index);
+  // the next bytes are read while the sink takes these
+  let next: Promise<Buffer> | undefined;
+  for (let at = options.skipBytes; at < end; ) {
+    const bytes = await (next ?? readAt(torrent, { at, end, move, signal }));
+    at += bytes.length;
+    next = at < end ? readAt(torrent, { at, end, move, signal }) : undefined;
+    next?.catch(() => undefined);
+    signal.throwIfAborted();
+    await sink(bytes);
   }
+}
+
+/** The bytes from `at` on, out of one piece, when it is there. */
+async function readAt(
+  torrent: Torrent,
+  { at, end, move, signal }: { at: number; end: number; move: (index: number) => void; signal: AbortSignal },
+): Promise<Buffer> {
+  const { geometry } = torrent;
+  const index = Math.floor(at / geometry.pieceLengthBytes);
+  move(index);
+  await pieceThere(torrent, index, signal);
+  const start = at - pieceOffset(geometry, index);
+  const lengthBytes = Math.min(MAX_DATA_BYTES, end - at, pieceLengthAt(geometry, index) - start);
+  return torrent.read(index, { start, lengthBytes });
 }
 
 /** Sends content that is in memory. */

@@ -8,8 +8,9 @@
 import type { Clock } from "../../system/clock.ts";
 import { SkimmerError } from "../../system/errors.ts";
 import type { Logger } from "../../system/logger.ts";
+import { LEAST_PRIORITY } from "../engine/download-shares.ts";
 import { RateMeter } from "../engine/rate-meter.ts";
-import type { BytesFrom, Torrent, TorrentStats } from "../engine/types.ts";
+import type { BytesFrom, PieceSpan, Torrent, TorrentStats } from "../engine/types.ts";
 import { accountAtEnd, accountSoFar } from "./byte-account.ts";
 import { type DownloadRequest, PROGRESS_INTERVAL_MS } from "./daemon-api.ts";
 import { lowestLimit } from "./lowest-limit.ts";
@@ -46,6 +47,8 @@ export interface RunResult {
 
 interface Member {
   readonly request: DownloadRequest;
+  /** Waits for these pieces only; undefined: for all. */
+  readonly span: PieceSpan | undefined;
   readonly begin: Pick<TorrentStats, "from" | "bytesHave">;
   readonly onProgress: (progress: RunProgress) => void;
   readonly settle: PromiseWithResolvers<RunResult>;
@@ -77,12 +80,15 @@ export class TaskRun {
   #originError: SkimmerError | undefined;
   #reason: string | undefined;
   #hurried = false;
+  /** Only some pieces are wanted. */
+  #partly = false;
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.torrent = options.torrent;
     this.torrent.on("complete", this.#onComplete);
     this.torrent.on("failed", this.#onFailed);
+    this.torrent.on("piece", this.#onPiece);
   }
 
   get earlier(): TaskEntry["from"] {
@@ -98,12 +104,17 @@ export class TaskRun {
     return this.#members.size > 0 && !this.torrent.complete && this.torrent.stats.connections < ENOUGH_CONNECTIONS;
   }
 
-  /** Waits until the content is whole on disk. Rejects with the reason of `signal`, or with why it cannot be had. */
-  async wait(request: DownloadRequest, options: { signal: AbortSignal; onProgress: (progress: RunProgress) => void }): Promise<RunResult> {
+  /**
+   * Waits until the content, or the pieces of `span`, are on disk. Rejects with the reason of `signal`, or with why they cannot be had.
+   */
+  async wait(
+    request: DownloadRequest,
+    options: { signal: AbortSignal; onProgress: (progress: RunProgress) => void; span?: PieceSpan },
+  ): Promise<RunResult> {
     options.signal.throwIfAborted();
     const settle = Promise.withResolvers<RunResult>();
     const { from, bytesHave } = this.torrent.stats;
-    const member: Member = { request, begin: { from, bytesHave }, onProgress: options.onProgress, settle };
+    const member: Member = { request, span: options.span, begin: { from, bytesHave }, onProgress: options.onProgress, settle };
     const leave = (): void => settle.reject(options.signal.reason);
     options.signal.addEventListener("abort", leave, { once: true });
     this.#join(member);
@@ -139,6 +150,7 @@ export class TaskRun {
   async close(error: SkimmerError): Promise<void> {
     this.torrent.off("complete", this.#onComplete);
     this.torrent.off("failed", this.#onFailed);
+    this.torrent.off("piece", this.#onPiece);
     this.#rejectAll(error);
     this.#stopTimer();
     await this.#options.reader.stop();
@@ -151,6 +163,8 @@ export class TaskRun {
       this.#resolveAll();
       return;
     }
+    this.#applyWanted();
+    this.#resolveSpans();
     if (this.#timer !== undefined) return;
     this.#startedAtMs = this.#options.clock.nowMs();
     this.#lastBytesAtMs = undefined;
@@ -166,7 +180,30 @@ export class TaskRun {
     if (this.#members.size === 0) {
       this.#stopTimer();
       void this.#options.reader.stop();
-    } else this.#applyLimit();
+    } else {
+      this.#applyLimit();
+      this.#applyWanted();
+    }
+  }
+
+  /** What somebody waits for is fetched, and no more. */
+  #applyWanted(): void {
+    const spans = [...this.#members].map(({ span }) => span);
+    const wanted = spans.filter((span) => span !== undefined);
+    const all = wanted.length < spans.length;
+    if (all && !this.#partly) return;
+    this.#partly = !all;
+    // the origin was read for less than what is wanted now
+    if (this.#originError === undefined) this.#originEndedAtMs = undefined;
+    this.torrent.setWanted(all ? undefined : wanted);
+  }
+
+  #resolveSpans(): void {
+    for (const member of this.#members) {
+      const { span } = member;
+      if (span === undefined || !holds(this.torrent, span)) continue;
+      member.settle.resolve({ from: accountSoFar({ begin: member.begin, now: this.torrent.stats }), reason: this.#reason });
+    }
   }
 
   #stopTimer(): void {
@@ -174,9 +211,10 @@ export class TaskRun {
     this.#timer = undefined;
   }
 
-  /** The most generous of the waiting requests counts; one without a limit frees all. */
+  /** The most generous and the most urgent of the waiting requests count; one without a limit frees all. */
   #applyLimit(): void {
     this.torrent.setDownloadLimit(this.limitBytesPerSecond);
+    this.torrent.setPriority(Math.min(LEAST_PRIORITY, ...[...this.#members].map(({ request }) => request.priority)));
   }
 
   get limitBytesPerSecond(): number {
@@ -302,6 +340,10 @@ export class TaskRun {
 
   readonly #onComplete = (): void => this.#resolveAll();
 
+  readonly #onPiece = (): void => {
+    if (this.#partly) this.#resolveSpans();
+  };
+
   readonly #onFailed = (cause: Error): void => this.#rejectAll(diskError(cause));
 
   #resolveAll(): void {
@@ -323,6 +365,11 @@ export class TaskRun {
     for (const member of this.#members) member.settle.reject(error);
     this.#stopTimer();
   }
+}
+
+function holds(torrent: Torrent, { first, last }: PieceSpan): boolean {
+  for (let index = first; index <= last; index++) if (!torrent.has(index)) return false;
+  return true;
 }
 
 function diskError(cause: Error): SkimmerError {

@@ -23,7 +23,7 @@ const EXIT_BROKEN_PIPE = 141;
 /** Runs the command with these arguments (without program and script). */
 export async function main(args: readonly string[]): Promise<void> {
   const [name = "", ...rest] = args;
-  if (name === "daemon") return (await import("../daemon/main.ts")).main(rest);
+  if (name === "daemon") return (await import("../../mirror/main.ts")).main(rest);
   process.stdout.on("error", onBrokenPipe);
   process.stderr.on("error", onBrokenPipe);
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;

@@ -5,10 +5,12 @@
  * peers that are slow or silent (end game). Invariant: every request of a link belongs to a piece in `pieces`,
  * and every block that is REQUESTED there belongs to a request of some link.
  */
+import { Bitfield } from "./bitfield.ts";
 import type { OpenRequest, PeerLink } from "./peer-link.ts";
 import { Picker } from "./picker.ts";
 import { PieceDownload } from "./piece-download.ts";
 import type { SwarmState } from "./swarm-state.ts";
+import type { PieceSpan } from "./types.ts";
 import { type BlockRange, encodeRanges, MESSAGE } from "./wire/messages.ts";
 
 /** Share of the buffer pool that pieces in progress of one torrent may fill. */
@@ -27,32 +29,59 @@ export interface DownloaderEvents {
 export class Downloader {
   readonly picker: Picker;
   readonly pieces = new Map<number, PieceDownload<PeerLink>>();
-  /** Pieces that the origin fetcher brings. */
-  readonly claimed = new Set<number>();
   on = false;
   readonly #state: SwarmState;
   readonly #events: DownloaderEvents;
   readonly #mostPieces: number;
   readonly #retry = new WeakMap<PeerLink, () => void>();
+  /** Pieces that the origin fetcher brings. */
+  readonly #claimed = new Set<number>();
   /** Pieces whose blocks are here and whose hash is being checked. */
   readonly #hashing = new Set<number>();
+  /** Pieces that somebody waits for; undefined: all of them. */
+  #wanted: Bitfield | undefined;
+  /** In `pieces`, claimed or being checked. */
+  readonly #onTheWay: Bitfield;
 
   constructor(state: SwarmState, events: DownloaderEvents) {
     this.#state = state;
     this.#events = events;
     this.picker = new Picker(state.geometry.pieceCount);
+    this.#onTheWay = new Bitfield(state.geometry.pieceCount);
     this.#mostPieces = Math.max(LEAST_PIECES, Math.floor((state.buffers.budgetBytes * BUFFER_SHARE) / state.geometry.pieceLengthBytes));
   }
 
-  /** Whether the piece is neither here nor on its way. */
-  isMissing(index: number): boolean {
+  /** The origin fetcher brings this missing piece. */
+  claim(index: number): void {
+    this.#claimed.add(index);
+    this.#onTheWay.add(index);
+  }
+
+  /** It does not, or it has. */
+  unclaim(index: number): void {
+    if (this.#claimed.delete(index)) this.#onTheWay.delete(index);
+  }
+
+  /** Whether the piece is to be fetched, and nobody does so yet. */
+  isNeeded(index: number): boolean {
     const { have, unverified } = this.#state;
-    return !have.has(index) && !unverified.has(index) && !this.#hashing.has(index) && !this.pieces.has(index) && !this.claimed.has(index);
+    const missing = !have.has(index) && !unverified.has(index) && !this.#onTheWay.has(index);
+    return missing && (this.#wanted?.has(index) ?? true);
+  }
+
+  /** Only these pieces are fetched from now on; undefined: all of them. */
+  setWanted(spans: readonly PieceSpan[] | undefined): void {
+    if (spans === undefined) {
+      this.#wanted = undefined;
+      return;
+    }
+    this.#wanted = new Bitfield(this.#state.geometry.pieceCount);
+    for (const { first, last } of spans) for (let index = first; index <= last; index++) this.#wanted.add(index);
   }
 
   /** The piece's check ended, well or badly. */
   onChecked(index: number): void {
-    this.#hashing.delete(index);
+    if (this.#hashing.delete(index)) this.#onTheWay.delete(index);
   }
 
   /** Orders from every peer that has something for us. */
@@ -100,13 +129,15 @@ export class Downloader {
 
   #start(link: PeerLink): PieceDownload<PeerLink> | undefined {
     if (this.pieces.size + this.#hashing.size >= this.#mostPieces) return undefined;
-    const { truth, buffers, random } = this.#state;
-    const index = this.picker.pick(link.bitfield, (piece) => truth.knows(piece) && this.isMissing(piece), random);
+    const { truth, buffers, random, have, unverified } = this.#state;
+    const allowed = [truth.checkable, this.#wanted].filter((field) => field !== undefined);
+    const index = this.picker.pick({ holder: link.bitfield, allowed, taken: [have, unverified, this.#onTheWay] }, random);
     if (index < 0) return undefined;
     const slot = buffers.tryAcquire(truth.lengthAt(index));
     if (slot === undefined) return undefined;
     const piece = new PieceDownload<PeerLink>({ index, lengthBytes: truth.lengthAt(index), slot });
     this.pieces.set(index, piece);
+    this.#onTheWay.add(index);
     return piece;
   }
 
@@ -207,6 +238,7 @@ export class Downloader {
     for (const piece of this.pieces.values()) {
       for (const link of this.#state.links) link.stopReceiving(piece);
       this.#state.buffers.release(piece.slot);
+      this.#onTheWay.delete(piece.index);
     }
     this.pieces.clear();
   }

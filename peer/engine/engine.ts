@@ -10,13 +10,14 @@ import type { Logger } from "../../system/logger.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
 import type { KnownPeer } from "./address-book.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
+import { type DownloadShare, DownloadShares } from "./download-shares.ts";
 import { fetchInfo } from "./fetch-info.ts";
 import { HashWorkers } from "./hash-workers.ts";
 import { type OpenedTorrent, openTorrent } from "./open-torrent.ts";
 import { PeerLink } from "./peer-link.ts";
 import { PieceBuffers } from "./piece-buffers.ts";
 import type { SwarmTorrent } from "./swarm-torrent.ts";
-import type { Engine, EngineOptions, Torrent, TorrentSpec } from "./types.ts";
+import type { Engine, EngineLimits, EngineOptions, Torrent, TorrentSpec } from "./types.ts";
 import { OUR_BLOCK_BYTES } from "./uploader.ts";
 import { encodeExtendedHandshake } from "./wire/extended-handshake.ts";
 import type { Handshake } from "./wire/handshake.ts";
@@ -28,7 +29,7 @@ const MOST_CONNECTIONS = 1000;
 const MOST_PER_TORRENT = 100;
 const DIAL_UP_TO = 60;
 const MOST_DIALING = 30;
-const BUFFER_BYTES = 64 * 1024 * 1024;
+const BUFFER_BYTES = 48 * 1024 * 1024;
 const REQUEST_QUEUE = 1000;
 const VERSION = "Skimmer 0.1";
 
@@ -57,7 +58,7 @@ class PeerEngine implements Engine, ConnectionOwner {
   readonly #buffers: PieceBuffers;
   readonly #workers = new HashWorkers();
   readonly #uploadLimiter: Limiter;
-  readonly #downloadLimiter: Limiter;
+  readonly #downloads: DownloadShares;
   readonly #server: net.Server;
   readonly #contacts = new Map<Connection, Contact>();
   /** Every hash that any torrent answers to. */
@@ -72,9 +73,9 @@ class PeerEngine implements Engine, ConnectionOwner {
     this.peerId = options.peerId;
     this.#clock = options.clock ?? realClock;
     this.#random = options.random ?? Math.random;
-    this.#buffers = new PieceBuffers(options.bufferBytes ?? BUFFER_BYTES, (slotId) => this.#workers.forget(slotId));
+    this.#buffers = new PieceBuffers(options.bufferBytes ?? BUFFER_BYTES, (memoryId) => this.#workers.forget(memoryId));
     this.#uploadLimiter = new Limiter(this.#clock, options.uploadBytesPerSecond);
-    this.#downloadLimiter = new Limiter(this.#clock, options.downloadBytesPerSecond);
+    this.#downloads = new DownloadShares(this.#clock, options.downloadBytesPerSecond);
     this.#server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#onSocket(socket));
   }
 
@@ -119,7 +120,7 @@ class PeerEngine implements Engine, ConnectionOwner {
         buffers: this.#buffers,
         workers: this.#workers,
         uploadLimiter: this.#uploadLimiter,
-        downloadLimiter: this.#downloadLimiter,
+        downloads: this.#downloads,
         role: this.#options.role,
         onFinal: (torrent) => this.#route(torrent),
         wake: () => this.#wake(),
@@ -152,9 +153,14 @@ class PeerEngine implements Engine, ConnectionOwner {
     await opened.close();
   }
 
-  setLimits(limits: { uploadBytesPerSecond?: number; downloadBytesPerSecond?: number }): void {
+  setLimits(limits: EngineLimits): void {
     if (limits.uploadBytesPerSecond !== undefined) this.#uploadLimiter.setRate(limits.uploadBytesPerSecond);
-    if (limits.downloadBytesPerSecond !== undefined) this.#downloadLimiter.setRate(limits.downloadBytesPerSecond);
+    if (limits.downloadBytesPerSecond !== undefined) this.#downloads.setRate(limits.downloadBytesPerSecond);
+    for (const [priority, rate] of limits.classBytesPerSecond ?? []) this.#downloads.setClassRate(priority, rate);
+  }
+
+  openShare({ bytesPerSecond, priority }: { bytesPerSecond: number; priority: number }): DownloadShare {
+    return this.#downloads.open(bytesPerSecond, priority);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -164,7 +170,7 @@ class PeerEngine implements Engine, ConnectionOwner {
     await Promise.all([...this.#opened.keys()].map((torrent) => this.remove(torrent)));
     for (const connection of this.#contacts.keys()) connection.close("engine closed");
     this.#uploadLimiter.close();
-    this.#downloadLimiter.close();
+    this.#downloads.close();
     this.#server.close();
     await this.#workers.close();
   }

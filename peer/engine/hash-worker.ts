@@ -6,41 +6,53 @@ import { hash } from "node:crypto";
 import { writeSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
 import { pieceRoot } from "../../torrents/merkle.ts";
-import type { ForgetSlot, HashJob, HashResult } from "./hash-workers.ts";
+import { alone } from "./alone.ts";
+import type { ForgetMemory, HashJob, HashResult } from "./hash-workers.ts";
 
-/** Memory of the pool's slots, as far as we have seen them. */
-const slots = new Map<number, Buffer>();
+/** The pool's memories, as far as we have seen them. */
+const memories = new Map<number, SharedArrayBuffer>();
 
-parentPort?.on("message", (message: HashJob | ForgetSlot) => {
-  if ("forget" in message) slots.delete(message.forget);
-  else parentPort?.postMessage(run(message));
+/** Results wait for others no longer than this: whoever waits for a piece is not held up by the rest of its batch. */
+const ANSWER_AFTER_MS = 2;
+
+parentPort?.on("message", (message: readonly HashJob[] | ForgetMemory) => {
+  if ("forget" in message) memories.delete(message.forget);
+  else runAll(message);
 });
 
-function slotOf(job: HashJob): Buffer {
-  if (job.memory !== undefined) slots.set(job.slotId, Buffer.from(job.memory));
-  const slot = slots.get(job.slotId);
-  if (slot === undefined) throw new Error(`unknown slot ${job.slotId}`);
-  return slot;
+function runAll(jobs: readonly HashJob[]): void {
+  let results: HashResult[] = [];
+  let answeredMs = performance.now();
+  for (const [index, job] of jobs.entries()) {
+    results.push(run(job));
+    const nowMs = performance.now();
+    if (index < jobs.length - 1 && nowMs - answeredMs < ANSWER_AFTER_MS) continue;
+    parentPort?.postMessage(results);
+    results = [];
+    answeredMs = nowMs;
+  }
+}
+
+function pieceOf(job: HashJob): Buffer {
+  if (job.memory !== undefined) memories.set(job.memoryId, job.memory);
+  const memory = memories.get(job.memoryId);
+  if (memory === undefined) throw new Error(`unknown memory ${job.memoryId}`);
+  return Buffer.from(memory, job.start, job.lengthBytes);
 }
 
 function run(job: HashJob): HashResult {
-  const piece = slotOf(job).subarray(0, job.lengthBytes);
+  const piece = pieceOf(job);
   const root = job.leafCount === 0 ? undefined : pieceRoot(piece, job.leafCount);
   const sha1 = job.sha1 ? hash("sha1", piece, "buffer") : undefined;
   const good =
     (job.expectedRoot === undefined || same(job.expectedRoot, root)) && (job.expectedSha1 === undefined || same(job.expectedSha1, sha1));
-  if (!good || job.fd < 0) return { id: job.id, good, root, sha1 };
+  const result: HashResult = { id: job.id, good, root: alone(root), sha1: alone(sha1) };
+  if (!good || job.fd < 0) return result;
   try {
     writeAll(job.fd, piece, job.offset);
-    return { id: job.id, good, root, sha1 };
+    return result;
   } catch (error) {
-    return {
-      id: job.id,
-      good,
-      root,
-      sha1,
-      error: { code: (error as NodeJS.ErrnoException).code ?? "EIO", message: (error as Error).message },
-    };
+    return { ...result, error: { code: (error as NodeJS.ErrnoException).code ?? "EIO", message: (error as Error).message } };
   }
 }
 

@@ -1,15 +1,22 @@
 /**
  * The engine's side of the hash worker threads: jobs out, results back, started when first needed.
- * Invariant: each job is answered exactly once; a worker that dies fails its jobs instead of losing them.
+ *
+ * Jobs of one turn of the event loop go out as one message, and a thread answers for as many as it has done: waking
+ * a thread costs 30 µs, and the busier the machine the longer the turns. Invariant: each job is answered exactly once; a worker that
+ * dies fails its jobs instead of losing them.
  */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { alone } from "./alone.ts";
+import type { Slot } from "./piece-buffers.ts";
 
 export interface HashJob {
   readonly id: number;
-  /** Names the slot's memory; the memory itself goes to a thread once (posting it costs 0.3 ms each time). */
-  readonly slotId: number;
+  /** Names the memory that the piece lies in; the memory itself goes to a thread once (posting it costs 0.3 ms each time). */
+  readonly memoryId: number;
   readonly memory?: SharedArrayBuffer;
+  /** Where in the memory the piece begins. */
+  readonly start: number;
   readonly lengthBytes: number;
   /** Leaves of the piece's Merkle tree; 0: no SHA-256 root wanted. */
   readonly leafCount: number;
@@ -21,10 +28,13 @@ export interface HashJob {
   readonly offset: number;
 }
 
-/** The slot is gone: the thread lets go of its memory. */
-export interface ForgetSlot {
+/** The memory is gone: the thread lets go of it. */
+export interface ForgetMemory {
   readonly forget: number;
 }
+
+/** What to do with a piece; where it lies is told by its slot. */
+export type PieceJob = Omit<HashJob, "id" | "memoryId" | "memory" | "start">;
 
 export interface HashResult {
   readonly id: number;
@@ -36,12 +46,15 @@ export interface HashResult {
 
 interface Lane {
   readonly worker: Worker;
-  /** Slots whose memory the thread holds. */
-  readonly slots: Set<number>;
+  /** Memories that the thread holds. */
+  readonly memories: Set<number>;
   readonly pending: Map<number, { resolve(result: HashResult): void; reject(error: Error): void }>;
+  /** Jobs of this turn. */
+  queued: HashJob[];
 }
 
-const MOST_WORKERS = 2;
+/** Asked once: each question reads control group files. */
+const MOST_WORKERS = Math.min(2, Math.max(1, Math.floor(availableParallelism() / 2)));
 
 /** A small pool of threads; idle ones do not keep the process alive. */
 export class HashWorkers {
@@ -54,21 +67,32 @@ export class HashWorkers {
   }
 
   /** Hashes (and writes) one piece. Rejects only where the thread itself failed. */
-  run(job: Omit<HashJob, "id"> & { memory: SharedArrayBuffer }): Promise<HashResult> {
+  run(slot: Pick<Slot, "memory" | "offset">, job: PieceJob): Promise<HashResult> {
     const lane = this.#pickLane();
     const id = this.#nextId++;
-    const { memory, ...rest } = job;
-    const message: HashJob = lane.slots.has(job.slotId) ? { ...rest, id } : { ...rest, id, memory };
-    lane.slots.add(job.slotId);
+    const { memory, offset } = slot;
+    const known = lane.memories.has(memory.id);
+    const message: HashJob = {
+      ...job,
+      expectedRoot: alone(job.expectedRoot),
+      expectedSha1: alone(job.expectedSha1),
+      id,
+      memoryId: memory.id,
+      start: offset,
+      memory: known ? undefined : memory.shared,
+    };
+    lane.memories.add(memory.id);
     return new Promise((resolve, reject) => {
       lane.pending.set(id, { resolve, reject });
-      lane.worker.postMessage(message);
+      if (lane.queued.push(message) === 1) setImmediate(() => send(lane));
     });
   }
 
-  /** The pool gave the slot's memory up. */
-  forget(slotId: number): void {
-    for (const lane of this.#lanes) if (lane.slots.delete(slotId)) lane.worker.postMessage({ forget: slotId } satisfies ForgetSlot);
+  /** The pool gave the memory up. */
+  forget(memoryId: number): void {
+    for (const lane of this.#lanes) {
+      if (lane.memories.delete(memoryId)) lane.worker.postMessage({ forget: memoryId } satisfies ForgetMemory);
+    }
   }
 
   async close(): Promise<void> {
@@ -78,20 +102,21 @@ export class HashWorkers {
   #pickLane(): Lane {
     const idle = this.#lanes.find((lane) => lane.pending.size === 0);
     if (idle !== undefined) return idle;
-    const most = Math.min(MOST_WORKERS, Math.max(1, Math.floor(availableParallelism() / 2)));
-    if (this.#lanes.length < most) return this.#start();
+    if (this.#lanes.length < MOST_WORKERS) return this.#start();
     return this.#lanes.reduce((best, lane) => (lane.pending.size < best.pending.size ? lane : best));
   }
 
   #start(): Lane {
     const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
     const worker = new Worker(bootstrap(new URL(`./hash-worker.${extension}`, import.meta.url)), { eval: true });
-    const lane: Lane = { worker, slots: new Set(), pending: new Map() };
+    const lane: Lane = { worker, memories: new Set(), pending: new Map(), queued: [] };
     worker.unref();
-    worker.on("message", (result: HashResult) => {
-      const waiting = lane.pending.get(result.id);
-      lane.pending.delete(result.id);
-      waiting?.resolve(result);
+    worker.on("message", (results: readonly HashResult[]) => {
+      for (const result of results) {
+        const waiting = lane.pending.get(result.id);
+        lane.pending.delete(result.id);
+        waiting?.resolve(result);
+      }
     });
     const fail = (error: Error): void => {
       const at = this.#lanes.indexOf(lane);
@@ -104,6 +129,12 @@ export class HashWorkers {
     this.#lanes.push(lane);
     return lane;
   }
+}
+
+function send(lane: Lane): void {
+  const jobs = lane.queued;
+  lane.queued = [];
+  lane.worker.postMessage(jobs);
 }
 
 /**

@@ -12,6 +12,7 @@ import { Limiter } from "../../system/limiter.ts";
 import type { Logger } from "../../system/logger.ts";
 import { parseInfoV1, parseInfoV2 } from "../../torrents/final-torrents.ts";
 import { Bitfield } from "./bitfield.ts";
+import type { DownloadShares } from "./download-shares.ts";
 import type { HashWorkers } from "./hash-workers.ts";
 import { LiveExchange } from "./live-exchange.ts";
 import type { PieceBuffers } from "./piece-buffers.ts";
@@ -32,7 +33,7 @@ export interface TorrentSystem {
   readonly buffers: PieceBuffers;
   readonly workers: HashWorkers;
   readonly uploadLimiter: Limiter;
-  readonly downloadLimiter: Limiter;
+  readonly downloads: DownloadShares;
   readonly role: "peer" | "seeder";
   onFinal(torrent: SwarmTorrent): void;
   wake(): void;
@@ -86,7 +87,7 @@ export async function openTorrent(system: TorrentSystem, spec: TorrentSpec): Pro
       await journal.close();
       await save(torrent).catch(() => undefined);
       state.uploadLimiter.close();
-      state.downloadLimiter.close();
+      state.downloadShare[Symbol.dispose]();
       await data.close();
     },
   };
@@ -100,6 +101,7 @@ function makeState(
 ): SwarmState {
   const { spec, identity, truth, data } = parts;
   const pieceCount = spec.geometry.pieceCount;
+  const downloadShare = system.downloads.open(spec.downloadBytesPerSecond ?? 0);
   return {
     geometry: spec.geometry,
     truth,
@@ -113,7 +115,8 @@ function makeState(
     random: system.random,
     logger: system.logger,
     uploadLimiter: new Limiter(system.clock, 0, system.uploadLimiter),
-    downloadLimiter: new Limiter(system.clock, spec.downloadBytesPerSecond ?? 0, system.downloadLimiter),
+    downloadShare,
+    downloadLimiter: downloadShare.limiter,
     cachePrefix: `${identity.infoHash}.${opened++}`,
   };
 }
@@ -163,8 +166,9 @@ async function isGood(state: SwarmState, index: number): Promise<boolean> {
   try {
     await data.read(slot.bytes.subarray(0, lengthBytes), index * geometry.pieceLengthBytes);
     const leafCount = expected.root === undefined ? 0 : truth.leafCount;
-    const job = { slotId: slot.id, memory: slot.memory, lengthBytes, leafCount, sha1: expected.sha1 !== undefined, fd: -1, offset: 0 };
-    return (await workers.run({ ...job, expectedRoot: expected.root, expectedSha1: expected.sha1 })).good;
+    const { root, sha1 } = expected;
+    const job = { lengthBytes, leafCount, sha1: sha1 !== undefined, expectedRoot: root, expectedSha1: sha1, fd: -1, offset: 0 };
+    return (await workers.run(slot, job)).good;
   } finally {
     buffers.release(slot);
   }

@@ -3,13 +3,22 @@
  *
  * A slot is held by whoever acquired it (references); a slot that holds a verified piece may stay as cache entry with
  * no reference, and is taken back, least recently used first, when room is needed. Shared memory, so that the hash
- * worker reads it without a copy. Invariant: bytes of all slots ≤ budget, and a slot with references is never reused.
+ * worker reads it without a copy: one memory for all slots, of which the system backs only what was used; slots that do not fit
+ * into it get their own. Invariant: bytes of all slots ≤ budget (or LEAST_SLOTS pieces), and a slot with references is never reused.
  */
+import { BuddyArena } from "./buddy-arena.ts";
+
+/** Memory that slots lie in; its id names it to the hash threads. */
+export interface SlotMemory {
+  readonly id: number;
+  readonly shared: SharedArrayBuffer;
+}
 
 /** One buffer of the pool. */
 export interface Slot {
-  readonly id: number;
-  readonly memory: SharedArrayBuffer;
+  readonly memory: SlotMemory;
+  /** Where in the memory it begins. */
+  readonly offset: number;
   readonly bytes: Buffer;
   references: number;
   /** Key of the piece that it caches, or undefined. */
@@ -21,25 +30,29 @@ interface Waiter {
   readonly grant: (slot: Slot) => void;
 }
 
-const ROUND_BYTES = 16384;
+const UNIT_BYTES = 16384;
 /** Never fewer than this many slots, however long the pieces. */
 const LEAST_SLOTS = 4;
 
 /** The pool of one engine. */
 export class PieceBuffers {
   readonly #budgetBytes: number;
-  readonly #onFree: (slotId: number) => void;
-  #nextId = 1;
+  readonly #onFree: (memoryId: number) => void;
+  readonly #arena: BuddyArena;
+  #arenaMemory: SlotMemory | undefined;
+  #nextMemoryId = 1;
   #usedBytes = 0;
-  readonly #free = new Map<number, Slot[]>();
+  /** Bytes of slots outside the arena. */
+  #ownBytes = 0;
   /** Insertion order is use order: the first is the least recently used. */
   readonly #cache = new Map<string, Slot>();
   readonly #waiters: Waiter[] = [];
 
-  /** `onFree` hears of slots whose memory is given back. */
-  constructor(budgetBytes: number, onFree: (slotId: number) => void = () => undefined) {
+  /** `onFree` hears of memories that are given back. */
+  constructor(budgetBytes: number, onFree: (memoryId: number) => void = () => undefined) {
     this.#budgetBytes = budgetBytes;
     this.#onFree = onFree;
+    this.#arena = new BuddyArena(budgetBytes, UNIT_BYTES);
   }
 
   get usedBytes(): number {
@@ -52,10 +65,10 @@ export class PieceBuffers {
 
   /** A slot of at least `lengthBytes` with one reference, or undefined where the pool is full and others wait. */
   tryAcquire(lengthBytes: number): Slot | undefined {
-    const slotBytes = Math.max(ROUND_BYTES, Math.ceil(lengthBytes / ROUND_BYTES) * ROUND_BYTES);
-    const slot = this.#free.get(slotBytes)?.pop() ?? this.#allocate(slotBytes);
-    if (slot !== undefined) slot.references = 1;
-    return slot;
+    for (;;) {
+      const slot = this.#allocate(lengthBytes);
+      if (slot !== undefined || !this.#evictOne()) return slot;
+    }
   }
 
   /** As tryAcquire, but waits for room. */
@@ -87,7 +100,7 @@ export class PieceBuffers {
   release(slot: Slot): void {
     slot.references--;
     if (slot.references > 0) return;
-    if (slot.key === undefined) this.#recycle(slot);
+    if (slot.key === undefined) this.#free(slot);
     this.#serveWaiters();
   }
 
@@ -117,49 +130,50 @@ export class PieceBuffers {
     if (slot === undefined) return;
     this.#cache.delete(key);
     slot.key = undefined;
-    if (slot.references === 0) this.#recycle(slot);
+    if (slot.references === 0) this.#free(slot);
   }
 
-  #allocate(slotBytes: number): Slot | undefined {
-    const most = Math.max(this.#budgetBytes, LEAST_SLOTS * slotBytes);
-    while (this.#usedBytes + slotBytes > most) {
-      const reused = this.#evictOne(slotBytes);
-      if (reused === undefined) return undefined;
-      if (reused !== "freed") return reused;
-    }
-    this.#usedBytes += slotBytes;
-    const memory = new SharedArrayBuffer(slotBytes);
-    return { id: this.#nextId++, memory, bytes: Buffer.from(memory), references: 0, key: undefined };
+  #allocate(lengthBytes: number): Slot | undefined {
+    if (lengthBytes * LEAST_SLOTS > this.#arena.lengthBytes) return this.#allocateOwn(lengthBytes);
+    const offset = this.#arena.take(lengthBytes);
+    if (offset < 0) return undefined;
+    this.#usedBytes += this.#arena.roundUp(lengthBytes);
+    this.#arenaMemory ??= this.#makeMemory(this.#arena.lengthBytes);
+    return makeSlot(this.#arenaMemory, offset, lengthBytes);
   }
 
-  /** Gives up a free slot of another length, or the coldest cache entry: reused at once where the length fits. */
-  #evictOne(slotBytes: number): Slot | "freed" | undefined {
-    for (const [length, slots] of this.#free) {
-      const slot = length === slotBytes ? undefined : slots.pop();
-      if (slot === undefined) continue;
-      this.#drop(slot);
-      return "freed";
-    }
+  /** Pieces so long that the arena would hold too few of them. */
+  #allocateOwn(lengthBytes: number): Slot | undefined {
+    if (this.#ownBytes + lengthBytes > Math.max(this.#budgetBytes, LEAST_SLOTS * lengthBytes)) return undefined;
+    this.#ownBytes += lengthBytes;
+    this.#usedBytes += lengthBytes;
+    return makeSlot(this.#makeMemory(lengthBytes), 0, lengthBytes);
+  }
+
+  #makeMemory(lengthBytes: number): SlotMemory {
+    return { id: this.#nextMemoryId++, shared: new SharedArrayBuffer(lengthBytes) };
+  }
+
+  /** Gives up the coldest cache entry that nobody reads; false where there is none. */
+  #evictOne(): boolean {
     for (const [key, slot] of this.#cache) {
       if (slot.references > 0) continue;
-      this.#cache.delete(key);
-      slot.key = undefined;
-      if (slot.bytes.length === slotBytes) return slot;
-      this.#drop(slot);
-      return "freed";
+      this.uncache(key);
+      return true;
     }
-    return undefined;
+    return false;
   }
 
-  #drop(slot: Slot): void {
-    this.#usedBytes -= slot.bytes.length;
-    this.#onFree(slot.id);
-  }
-
-  #recycle(slot: Slot): void {
-    const slots = this.#free.get(slot.bytes.length);
-    if (slots === undefined) this.#free.set(slot.bytes.length, [slot]);
-    else slots.push(slot);
+  #free(slot: Slot): void {
+    const lengthBytes = slot.bytes.length;
+    if (slot.memory === this.#arenaMemory) {
+      this.#arena.give(slot.offset, lengthBytes);
+      this.#usedBytes -= this.#arena.roundUp(lengthBytes);
+      return;
+    }
+    this.#ownBytes -= lengthBytes;
+    this.#usedBytes -= lengthBytes;
+    this.#onFree(slot.memory.id);
   }
 
   #serveWaiters(): void {
@@ -169,4 +183,8 @@ export class PieceBuffers {
       this.#waiters.shift()?.grant(slot);
     }
   }
+}
+
+function makeSlot(memory: SlotMemory, offset: number, lengthBytes: number): Slot {
+  return { memory, offset, bytes: Buffer.from(memory.shared, offset, lengthBytes), references: 1, key: undefined };
 }

@@ -56,9 +56,7 @@ export class PieceStore {
   async check(index: number, slot: Slot, mode: "verify" | "sign"): Promise<CheckedPiece> {
     const { truth, data, geometry, workers } = this.#state;
     const expected = mode === "sign" ? undefined : truth.expectation(index);
-    const result = await workers.run({
-      slotId: slot.id,
-      memory: slot.memory,
+    const result = await workers.run(slot, {
       lengthBytes: truth.lengthAt(index),
       leafCount: expected?.sha1 === undefined ? truth.leafCount : 0,
       sha1: expected?.sha1 !== undefined || mode === "sign",

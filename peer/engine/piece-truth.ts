@@ -62,8 +62,9 @@ export class PieceTruth {
     return this.#roots.subarray(index * ROOT_BYTES, (index + 1) * ROOT_BYTES);
   }
 
-  knows(index: number): boolean {
-    return this.#sha1s !== undefined || this.#known.has(index);
+  /** Pieces that can be checked; undefined: all of them. */
+  get checkable(): Bitfield | undefined {
+    return this.#sha1s === undefined ? this.#known : undefined;
   }
 
   /** Whether the group tells anything new; a group with an impossible or contradicting record is `bad`. */

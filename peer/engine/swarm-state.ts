@@ -6,6 +6,7 @@ import type { Limiter } from "../../system/limiter.ts";
 import type { Logger } from "../../system/logger.ts";
 import type { Geometry } from "../../torrents/geometry.ts";
 import type { Bitfield } from "./bitfield.ts";
+import type { DownloadShare } from "./download-shares.ts";
 import type { HashWorkers } from "./hash-workers.ts";
 import type { PeerLink } from "./peer-link.ts";
 import type { PieceBuffers } from "./piece-buffers.ts";
@@ -28,6 +29,8 @@ export interface SwarmState {
   readonly random: () => number;
   readonly logger: Logger;
   readonly uploadLimiter: Limiter;
+  /** Whose limiter downloadLimiter is. */
+  readonly downloadShare: DownloadShare;
   readonly downloadLimiter: Limiter;
   /** Prefix of this torrent's keys in the shared buffers. */
   readonly cachePrefix: string;

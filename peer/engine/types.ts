@@ -6,6 +6,7 @@ import type { KeyObject } from "node:crypto";
 import type { EventEmitter } from "node:events";
 import type { Geometry } from "../../torrents/geometry.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
+import type { DownloadShare } from "./download-shares.ts";
 
 /** Where verified bytes came from. `cache` is what the store held before this run began. */
 export type ByteSource = "origin" | "seeder" | "peers" | "cache";
@@ -22,6 +23,14 @@ export interface EngineOptions {
   readonly downloadBytesPerSecond: number;
   /** Most memory for piece buffers (downloads in progress, hashing, upload cache). Default 64 MiB. */
   readonly bufferBytes?: number;
+}
+
+/** Bytes per second, 0 is unlimited; absent: as it is. */
+export interface EngineLimits {
+  readonly uploadBytesPerSecond?: number;
+  readonly downloadBytesPerSecond?: number;
+  /** Downloads of one priority together, by priority. */
+  readonly classBytesPerSecond?: ReadonlyMap<number, number>;
 }
 
 /** What a torrent is known by when it is added. At least one info dict, or a live key, must be there. */
@@ -70,6 +79,12 @@ export interface TorrentPeer {
   /** What it brought of late. */
   readonly downloadBytesPerSecond: number;
   readonly uploadedBytes: number;
+}
+
+/** Pieces `first` to `last`, inclusive. */
+export interface PieceSpan {
+  readonly first: number;
+  readonly last: number;
 }
 
 /** A contiguous run of missing pieces that the caller has taken over; nobody else fetches them until released. */
@@ -128,8 +143,14 @@ export interface Torrent extends EventEmitter<TorrentEvents> {
   /** Begin, or stop, to ask peers for pieces; serving goes on either way. */
   download(on: boolean): void;
   setDownloadLimit(bytesPerSecond: number): void;
+  /** 0 (most urgent) to 6: the share where several torrents compete for a limit, and whose class limit counts. */
+  setPriority(priority: number): void;
+  /** Waits until so many bytes from the origin fit the limits of torrent, class and host; undefined: at once. */
+  throttle(bytes: number): Promise<void> | undefined;
   /** Streaming: pieces from this index on are wanted in order, within a window. undefined: rarest first. */
   setCursor(index: number | undefined): void;
+  /** Only these pieces are fetched, from whomever (first and last, inclusive); undefined: all. What is under way goes on. */
+  setWanted(spans: readonly PieceSpan[] | undefined): void;
   /** Take over missing pieces that nobody is bringing, at most `maxPieces` in a row, lowest first. undefined: none. */
   claimMissing(maxPieces: number): Claim | undefined;
   /** Give back a claimed piece that was not delivered. */
@@ -154,5 +175,7 @@ export interface Engine extends AsyncDisposable {
   fetchInfo(infoHash: InfoHash, peers: readonly { host: string; port: number }[], options: { signal: AbortSignal }): Promise<Buffer>;
   /** Ends its connections and closes its files; they stay on disk. */
   remove(torrent: Torrent): Promise<void>;
-  setLimits(limits: { uploadBytesPerSecond?: number; downloadBytesPerSecond?: number }): void;
+  setLimits(limits: EngineLimits): void;
+  /** A share of the download limits for content that is no torrent; the caller disposes of it. */
+  openShare(options: { bytesPerSecond: number; priority: number }): DownloadShare;
 }

@@ -3,6 +3,7 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { temporaryFolder } from "./folders.ts";
 import { type CommandResult, lastJson, type RunningCommand, runCommand, startCommand } from "./processes.ts";
@@ -43,6 +44,16 @@ export class Cluster implements AsyncDisposable {
 
   get url(): string {
     return this.supernode.ready.http;
+  }
+
+  get daemonPids(): number[] {
+    return [...this.#daemons.values()].map(({ pid }) => pid);
+  }
+
+  /** The seeder that the supernode started. */
+  async seederPid(): Promise<number> {
+    const children = await readFile(`/proc/${this.supernode.pid}/task/${this.supernode.pid}/children`, "utf8");
+    return Number(children.split(" ", 1)[0]);
   }
 
   home(name: string): string {

@@ -1,4 +1,6 @@
-"""A libtorrent peer for tests: libtorrent-peer.py TORRENT SAVE_DIR leech|seed [HOST:PORT ...]; prints JSON lines."""
+"""A libtorrent peer for tests: libtorrent-peer.py TORRENT SAVE_DIR leech|seed [--on-go] [HOST:PORT ...]; prints JSON lines.
+
+With --on-go it dials only after a line came on standard input, and its time begins there."""
 import json
 import sys
 import time
@@ -19,10 +21,14 @@ params.save_path = save
 if mode == "seed":
     params.flags |= lt.torrent_flags.seed_mode
 handle = session.add_torrent(params)
-for peer in peers:
-    host, port = peer.rsplit(":", 1)
-    handle.connect_peer((host, int(port)))
+on_go = "--on-go" in peers
 print(json.dumps({"ready": "libtorrent", "port": session.listen_port(), "v1": str(params.ti.info_hashes().v1), "v2": str(params.ti.info_hashes().v2)}), flush=True)
+if on_go:
+    sys.stdin.readline()
+for peer in peers:
+    if peer != "--on-go":
+        host, port = peer.rsplit(":", 1)
+        handle.connect_peer((host, int(port)))
 deadline = time.time() + 120
 announced = time.time()
 while time.time() < deadline:

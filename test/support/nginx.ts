@@ -4,19 +4,24 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { temporaryFolder } from "./folders.ts";
-import { until } from "./processes.ts";
+import { freePort, until } from "./processes.ts";
 
 export interface Nginx extends AsyncDisposable {
   readonly url: string;
   /** Where the files are. */
   readonly root: string;
+  /** Body bytes sent so far, by its log of answers that ended. */
+  bodyBytes(): Promise<number>;
 }
 
 const PROGRAM = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx", "/opt/homebrew/bin/nginx"].find((path) => existsSync(path));
+
+export function hasNginx(): boolean {
+  return PROGRAM !== undefined;
+}
 
 /** `location` is put into the configuration of everything that is served. */
 export async function startNginx(location = ""): Promise<Nginx | undefined> {
@@ -42,7 +47,11 @@ export async function startNginx(location = ""): Promise<Nginx | undefined> {
   );
   if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}`);
   const open = stack.move();
-  return { url, root, [Symbol.asyncDispose]: () => open.disposeAsync() };
+  const bodyBytes = async (): Promise<number> => {
+    const log = await readFile(join(folder, "access.log"), "utf8");
+    return log.split("\n").reduce((sum, line) => sum + Number(line), 0);
+  };
+  return { url, root, bodyBytes, [Symbol.asyncDispose]: () => open.disposeAsync() };
 }
 
 function configuration(at: { folder: string; root: string; port: number; location: string }): string {
@@ -50,19 +59,9 @@ function configuration(at: { folder: string; root: string; port: number; locatio
   // as root its worker would be somebody who may not look into our folder
   const user = process.getuid?.() === 0 ? "user root;" : "";
   return `${user} daemon off; worker_processes 1; pid ${at.folder}/pid;
-events { worker_connections 256; }
-http { access_log off; ${temporary}
+events { worker_connections 4096; }
+http { log_format body '$body_bytes_sent'; access_log ${at.folder}/access.log body; sendfile on; ${temporary}
   server { listen 127.0.0.1:${at.port}; root ${at.root}; location / { ${at.location} } }
 }
 `;
-}
-
-/** Somebody may take it before nginx does; then nginx says so. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }

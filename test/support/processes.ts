@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
 export type CommandName = "dfget" | "dfdaemon" | "supernode" | "seeder" | "start";
@@ -15,6 +16,8 @@ export interface CommandInput {
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly folder?: string;
+  /** Network namespace to run in. */
+  readonly namespace?: string;
   readonly timeoutMs?: number;
 }
 
@@ -123,6 +126,16 @@ export async function until(condition: () => boolean | Promise<boolean>, timeout
   }
 }
 
+/** A port of the loopback that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
 /** False for zombies too: some machines reap orphans only after a second or two. */
 function isAlive(pid: number): boolean {
   try {
@@ -134,9 +147,12 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function spawnCommand({ command, args, env, folder }: CommandInput): ChildProcess {
+function spawnCommand({ command, args, env, folder, namespace }: CommandInput): ChildProcess {
   const launcher = fileURLToPath(new URL(`../../bin/${command}.js`, import.meta.url));
-  return spawn(process.execPath, [launcher, ...args], { cwd: folder, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  // `ip netns exec` becomes the program: its pid is the command's
+  const prefix = namespace === undefined ? [] : ["ip", "netns", "exec", namespace];
+  const [program, ...rest] = [...prefix, process.execPath, launcher, ...args];
+  return spawn(program, rest, { cwd: folder, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
 }
 
 function collect(child: ChildProcess): { stdout: string; stderr: string } {

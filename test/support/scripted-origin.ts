@@ -88,17 +88,18 @@ export class ScriptedOrigin implements AsyncDisposable {
 
   /** With `tls` it speaks https. */
   static async start(
-    options: { bytesPerSecond?: number; port?: number; tls?: { key: string; cert: string } } = {},
+    options: { bytesPerSecond?: number; host?: string; port?: number; tls?: { key: string; cert: string } } = {},
   ): Promise<ScriptedOrigin> {
     const origin = new ScriptedOrigin(options.tls);
     origin.bytesPerSecond = options.bytesPerSecond ?? 0;
-    origin.#server.listen(options.port ?? 0, "127.0.0.1");
+    origin.#server.listen(options.port ?? 0, options.host ?? "127.0.0.1");
     await once(origin.#server, "listening");
     return origin;
   }
 
   get url(): string {
-    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    const { address, port } = this.#server.address() as AddressInfo;
+    return `${this.#scheme}://${address}:${port}`;
   }
 
   get bytesSent(): number {
@@ -249,7 +250,7 @@ if (import.meta.main) {
     const at = process.argv.indexOf(`--${name}`);
     return at < 0 ? fallback : process.argv[at + 1];
   };
-  const origin = await ScriptedOrigin.start({ bytesPerSecond: parseBytes(option("rate", "0")) });
+  const origin = await ScriptedOrigin.start({ bytesPerSecond: parseBytes(option("rate", "0")), host: option("host", "127.0.0.1") });
   const { url, sha256 } = origin.add("/file.bin", seededBytes(1, parseBytes(option("length", "64MiB"))));
   process.stdout.write(`${JSON.stringify({ ready: "origin", url, sha256 })}\n`);
   process.on("SIGTERM", () => {

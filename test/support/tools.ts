@@ -5,9 +5,9 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-const LIBTORRENT_PEER = fileURLToPath(new URL("./libtorrent-peer.py", import.meta.url));
+export const LIBTORRENT_PEER = fileURLToPath(new URL("./libtorrent-peer.py", import.meta.url));
 /** Debian's python3, which has python3-libtorrent; another one may come first on the PATH. */
-const PYTHON = "/usr/bin/python3";
+export const PYTHON = "/usr/bin/python3";
 const FIRST_LINE_MS = 20_000;
 
 export function hasAria2(): boolean {

@@ -1,5 +1,6 @@
 /** `dfget limit`: shows and changes the rates of this host, in force at once. Wiring. */
 import { formatRate, parseRate } from "../../../system/units.ts";
+import { parseClassRate } from "../../daemon/check-request.ts";
 import type { HostLimits } from "../../daemon/daemon-api.ts";
 import { callDaemon } from "../call-daemon.ts";
 import type { DaemonPlace } from "../daemon-place.ts";
@@ -11,9 +12,14 @@ export const LIMIT_COMMAND = subcommandSpec({
   options: [
     { flags: "--download <RATE>", help: "bytes per second of all downloads together, e.g. 50MB; 0: unlimited", parse: parseRate },
     { flags: "--upload <RATE>", help: "bytes per second to all peers together; 0: unlimited", parse: parseRate },
+    {
+      flags: "--priority <LEVEL=RATE,...>",
+      help: "bytes per second of all downloads of a priority (0 to 6, high, normal, low) together; 0: unlimited; may be repeated",
+      parse: parseClassRate,
+    },
     { flags: "--back-to-source <RATE>", help: "bytes per second from all origins together; 0: unlimited", parse: parseRate },
   ],
-  after: "For good: upload-limit, download-limit and origin-limit in dfdaemon.yaml (docs/configuration.md).",
+  after: "For good: upload-limit, download-limit, priority-limit and origin-limit in dfdaemon.yaml (docs/configuration.md).",
 });
 
 /** Answers the exit code. */
@@ -22,7 +28,8 @@ export function limit(argv: readonly string[]): Promise<number> {
     args: [0, 0],
     run: async (invocation) => {
       const { download, upload, backToSource } = invocation.options as HostLimits;
-      const change = { download, upload, backToSource };
+      const classes = invocation.options.priority as ReadonlyMap<number, number> | undefined;
+      const change: HostLimits = { download, upload, backToSource, priorities: classes && Object.fromEntries(classes) };
       const asked = Object.values(change).some((rate) => rate !== undefined);
       const now = await callDaemon<Required<HostLimits>>({
         ...invocation,
@@ -35,6 +42,7 @@ export function limit(argv: readonly string[]): Promise<number> {
         `download: ${text(now.download)}`,
         `upload: ${text(now.upload)}`,
         `back to source: ${text(now.backToSource)}`,
+        ...Object.entries(now.priorities).map(([priority, rate]) => `downloads of priority ${priority}: ${text(rate)}`),
       ]);
       return 0;
     },

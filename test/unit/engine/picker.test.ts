@@ -1,7 +1,7 @@
 import test from "ava";
 import fc from "fast-check";
 import { Bitfield } from "../../../peer/engine/bitfield.ts";
-import { Picker } from "../../../peer/engine/picker.ts";
+import { type Choice, Picker } from "../../../peer/engine/picker.ts";
 
 const PIECES = 20;
 
@@ -9,6 +9,11 @@ function fieldOf(indices: Iterable<number>, length = PIECES): Bitfield {
   const field = new Bitfield(length);
   for (const index of indices) field.add(index);
   return field;
+}
+
+/** Every piece of the holder may be picked. */
+function anyOf(holder: Bitfield): Choice {
+  return { holder, allowed: [], taken: [] };
 }
 
 /** Numbers in [0, 1) that are the same for the same seed. */
@@ -31,7 +36,9 @@ test("Picker.pick() gives a wanted piece of the holder that is as rare as any, o
       for (const indices of holders) picker.addHolders(fieldOf(indices));
       const wanted = new Set(wantedList);
       const holder = fieldOf(holders[0] ?? []);
-      const picked = picker.pick(holder, (index) => wanted.has(index), randomOf(seed));
+      const taken = fieldOf([...Array(PIECES).keys()].filter((index) => !wanted.has(index) && index % 2 === 0));
+      const checkable = fieldOf([...Array(PIECES).keys()].filter((index) => wanted.has(index) || index % 2 === 0));
+      const picked = picker.pick({ holder, allowed: [checkable], taken: [taken] }, randomOf(seed));
       const possible = (holders[0] ?? []).filter((index) => wanted.has(index)).map((index) => picker.availability(index));
       if (possible.length === 0) return t.is(picked, -1);
       t.true(holder.has(picked) && wanted.has(picked));
@@ -60,7 +67,7 @@ test("Picker.pick() breaks ties evenly: 4 pieces, 4000 picks, each about 1000 ti
   picker.addHolders(holder);
   const random = randomOf(12345);
   const counts = [0, 0, 0, 0];
-  for (let turn = 0; turn < 4000; turn++) counts[picker.pick(holder, () => true, random)]++;
+  for (let turn = 0; turn < 4000; turn++) counts[picker.pick(anyOf(holder), random)]++;
   // six standard deviations: 6 × √(4000 × ¼ × ¾) = 164
   for (const count of counts) t.true(Math.abs(count - 1000) < 164, counts.join(" "));
 });
@@ -73,21 +80,17 @@ test("Picker.pick() goes in order within 16 pieces behind the cursor, then rares
   picker.addHolders(fieldOf(Array(39).keys(), 40));
   picker.addHolders(some);
   picker.setCursor(3);
-  const wanted = new Set(Array(40).keys());
+  const taken = new Bitfield(40);
   const order: number[] = [];
   for (let turn = 0; turn < 17; turn++) {
-    const index = picker.pick(all, (piece) => wanted.has(piece), randomOf(1));
-    wanted.delete(index);
+    const index = picker.pick({ holder: all, allowed: [], taken: [taken] }, randomOf(1));
+    taken.add(index);
     order.push(index);
   }
   t.deepEqual(order, [...Array.from({ length: 16 }, (_, step) => 3 + step), 39]);
   picker.setCursor(undefined);
   t.not(
-    picker.pick(
-      all,
-      () => true,
-      () => 0,
-    ),
+    picker.pick(anyOf(all), () => 0),
     3,
   );
 });
@@ -97,14 +100,8 @@ test("Picker.pick() with the cursor on the last piece stays within the file", (t
   const holder = fieldOf([0, 4], 5);
   picker.addHolders(holder);
   picker.setCursor(4);
-  t.is(
-    picker.pick(holder, () => true, randomOf(1)),
-    4,
-  );
-  t.is(
-    picker.pick(holder, (index) => index !== 4, randomOf(1)),
-    0,
-  );
+  t.is(picker.pick(anyOf(holder), randomOf(1)), 4);
+  t.is(picker.pick({ holder, allowed: [], taken: [fieldOf([4], 5)] }, randomOf(1)), 0);
 });
 
 test("Picker.pick() finds the last wanted piece of a torrent with very many", (t) => {
@@ -115,7 +112,7 @@ test("Picker.pick() finds the last wanted piece of a torrent with very many", (t
   picker.addHolders(holder);
   const last = 12_345;
   for (let seed = 1; seed <= 20; seed++) {
-    const index = picker.pick(holder, (piece) => piece === last, randomOf(seed * 7919));
+    const index = picker.pick({ holder, allowed: [fieldOf([last], count)], taken: [] }, randomOf(seed * 7919));
     t.is(index, last, `seed ${seed * 7919}`);
   }
 });

@@ -6,7 +6,7 @@ import { type BlockRun, PieceDownload } from "../../../peer/engine/piece-downloa
 const BLOCK = 16384;
 const slot = (lengthBytes: number): Slot => {
   const memory = new SharedArrayBuffer(lengthBytes);
-  return { id: 1, memory, bytes: Buffer.from(memory), references: 1, key: undefined };
+  return { memory: { id: 1, shared: memory }, offset: 0, bytes: Buffer.from(memory), references: 1, key: undefined };
 };
 const download = (lengthBytes: number) => new PieceDownload<string>({ index: 0, lengthBytes, slot: slot(lengthBytes) });
 

@@ -32,7 +32,7 @@ async function serving(change: Partial<ApiTarget>) {
     info: () => ({}) as never,
     task: () => undefined,
     removeTask: async () => false,
-    limits: () => ({ upload: 0, download: 0, backToSource: 0 }),
+    limits: () => ({ upload: 0, download: 0, backToSource: 0, priorities: {} }),
     setLimits: () => undefined,
     seed: async () => ({}) as never,
     list: async () => ({}),

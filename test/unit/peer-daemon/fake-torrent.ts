@@ -10,6 +10,7 @@ export class FakeTorrent extends EventEmitter<TorrentEvents> {
   complete = false;
   downloading = false;
   limitBytesPerSecond = 0;
+  priority = -1;
   readonly peers: { host: string; port: number }[] = [];
   stats: TorrentStats = {
     from: { origin: 0, seeder: 0, peers: 0, cache: 0 },
@@ -30,6 +31,10 @@ export class FakeTorrent extends EventEmitter<TorrentEvents> {
 
   setDownloadLimit(bytesPerSecond: number): void {
     this.limitBytesPerSecond = bytesPerSecond;
+  }
+
+  setPriority(priority: number): void {
+    this.priority = priority;
   }
 
   addPeers(peers: readonly { host: string; port: number }[]): void {
