@@ -12,6 +12,8 @@ const common = (folder: string, port: number): readonly string[] => [
   "transmission-cli",
   "--encryption-tolerated",
   "--no-portmap",
+  "--no-uplimit",
+  "--no-downlimit",
   "--config-dir",
   join(folder, `transmission-${port}`),
   "--port",
