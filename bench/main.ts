@@ -16,6 +16,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   cold: async () => (await import("./cold.ts")).benchCold,
   "cold-unlimited": async () => (await import("./cold.ts")).benchColdUnlimited,
   small: async () => (await import("./small.ts")).benchSmall,
+  many: async () => (await import("./many.ts")).benchMany,
   limiter: async () => (await import("./limiter.ts")).benchLimiter,
   idle: async () => (await import("./idle.ts")).benchIdle,
   connections: async () => (await import("./connections.ts")).benchConnections,

@@ -29,6 +29,8 @@ export interface Leech extends AsyncDisposable {
 
 export interface Contender {
   readonly name: string;
+  /** So slow that one run has to do. */
+  readonly slow?: boolean;
   /** How to install what is not there; undefined: ready. */
   missing(): string | undefined;
   seed(content: Content): Promise<Seed>;

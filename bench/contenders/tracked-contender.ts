@@ -15,6 +15,7 @@ import { startTinyTracker } from "./tiny-tracker.ts";
 
 interface Program {
   readonly name: string;
+  readonly slow?: boolean;
   /** Where peers meet; 127.0.0.1 unless said otherwise. */
   readonly host?: string;
   missing(): string | undefined;
@@ -29,6 +30,7 @@ const MOST_MS = 180_000;
 export function trackedContender(program: Program): Contender {
   return {
     name: program.name,
+    slow: program.slow,
     missing: program.missing,
     seed: async (content) => {
       const port = await freePort();
