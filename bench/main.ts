@@ -21,6 +21,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   idle: async () => (await import("./idle.ts")).benchIdle,
   connections: async () => (await import("./connections.ts")).benchConnections,
   shaped: async () => (await import("./shaped.ts")).benchShaped,
+  tracker: async () => (await import("./tracker.ts")).benchTracker,
   "fan-out": async () => (await import("./fan-out.ts")).benchFanOut,
 };
 

@@ -28,7 +28,7 @@ export async function benchMany(runs: number): Promise<Result> {
   }
   const flood = await repeat(runs, async (run) => {
     await using cluster = await Cluster.start({ daemons: 1 });
-    return download(cluster, { ...FLOOD, run });
+    return await download(cluster, { ...FLOOD, run });
   });
   rows.push({ name: `${FLOOD.files} files of ${FLOOD.bytes / 1e6} MB at once`, ...flood });
   targets.push({ what: "peak memory of the daemon", found: flood.peakBytes / 1e6, limit: FLOOD.mostPeakMb, unit: "MB", want: "most" });

@@ -52,6 +52,8 @@ export class Network implements AsyncDisposable {
     await inside(namespace, ["ip", "addr", "add", `${address}/16`, "dev", "eth0"]);
     await inside(namespace, ["ip", "link", "set", "eth0", "up"]);
     await inside(namespace, ["ip", "link", "set", "lo", "up"]);
+    // Linux's default, whatever this machine uses: BBR takes the queue of the opposite direction for a slow link
+    await inside(namespace, ["ip", "route", "replace", "10.99.0.0/16", "dev", "eth0", "src", address, "congctl", "cubic"]);
     if (bitsPerSecond > 0) {
       await shape(this.#hub, port, bitsPerSecond);
       await shape(namespace, "eth0", bitsPerSecond);

@@ -63,7 +63,7 @@ function formatRow({ name, seconds, cpuSecondsPerGb, peakBytes, note }: Row, anc
   const cells = [
     `  ${name.padEnd(36)}`,
     `${middle.toFixed(2).padStart(7)} s`,
-    `${(middle / anchor).toFixed(3).padStart(6)} ×`,
+    anchor > 0 ? `${(middle / anchor).toFixed(3).padStart(6)} ×` : "",
     `(${Math.min(...seconds).toFixed(2)}–${Math.max(...seconds).toFixed(2)})`.padEnd(14),
   ];
   if (cpuSecondsPerGb !== undefined) cells.push(`${median(cpuSecondsPerGb).toFixed(2)} CPU s/GB`);

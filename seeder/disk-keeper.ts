@@ -4,13 +4,14 @@
  * retention.ts decide. Invariant: room is promised to one task at a time, and counted until the task itself counts.
  */
 import { statfs } from "node:fs/promises";
+import type { CacheSize } from "../system/cache-size.ts";
 import { SkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
 import { formatBytes } from "../system/units.ts";
 import type { GcResult } from "../torrents/seeder-link.ts";
 import { readCacheControl } from "./cache-control.ts";
 import { isDue } from "./retention.ts";
-import { type CacheLimits, type CacheSize, chooseVictims, type DiskFacts, planRoom, quotaOf, type Room } from "./room-plan.ts";
+import { type CacheLimits, chooseVictims, type DiskFacts, planRoom, quotaOf, type Room } from "./room-plan.ts";
 import type { SeederTask } from "./seeder-task.ts";
 import type { TaskShelf } from "./task-shelf.ts";
 

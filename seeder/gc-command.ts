@@ -4,6 +4,7 @@
  */
 import { access, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { type CacheSize, parseCacheSize } from "../system/cache-size.ts";
 import { SkimmerError, toSkimmerError } from "../system/errors.ts";
 import { requestJson } from "../system/json-http.ts";
 import { acquireLock } from "../system/lock-file.ts";
@@ -12,7 +13,7 @@ import { reportError } from "../system/report-error.ts";
 import { formatBytes } from "../system/units.ts";
 import { parseApiError, parseGcResult } from "../torrents/parse-link-message.ts";
 import type { GcResult } from "../torrents/seeder-link.ts";
-import { type CacheSize, chooseVictims, parseCacheSize, quotaOf } from "./room-plan.ts";
+import { chooseVictims, quotaOf } from "./room-plan.ts";
 import { type CacheFlags, cacheLimitsOf, SEEDER_COMMAND } from "./seeder-command.ts";
 import { TaskFiles } from "./task-files.ts";
 

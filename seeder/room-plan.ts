@@ -2,8 +2,7 @@
  * Room on the seeder's disk: how much may be used, how much has to go, and which tasks go first. Decides.
  * Only the seeder's own bytes count; what others have on the file system shows as less room that is free.
  */
-import { SkimmerError } from "../system/errors.ts";
-import { parseBytes } from "../system/units.ts";
+import { type CacheSize, parseCacheSize } from "../system/cache-size.ts";
 import type { TaskId } from "../torrents/ids.ts";
 
 const MIB = 1024 * 1024;
@@ -14,26 +13,10 @@ const RESERVE_SHARE = 0.02;
 /** Each holds two open files. */
 const MOST_TASKS = 10_000;
 
-/** Bytes, or a share of the file system. */
-export type CacheSize = { readonly bytes: number } | { readonly share: number };
-
-/** `100GB`, `80%`. Throws SkimmerError `bad_request`. */
-export function parseCacheSize(text: string): CacheSize {
-  return text.trim().endsWith("%") ? { share: parsePercent(text) } : { bytes: parseBytes(text) };
-}
-
 /** As for the size of a cache, where 0 is all of the file system. */
 export function parseQuota(text: string): CacheSize {
   const size = parseCacheSize(text);
   return "bytes" in size && size.bytes === 0 ? { share: 1 } : size;
-}
-
-/** `80%` as 0.8. Throws SkimmerError `bad_request`. */
-export function parsePercent(text: string): number {
-  const match = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text.trim());
-  const percent = Number(match?.[1]);
-  if (match !== null && percent <= 100) return percent / 100;
-  throw new SkimmerError("bad_request", `cannot read the share "${text}"`, { hint: "Write it as 80% (0% to 100%)." });
 }
 
 export interface DiskFacts {

@@ -5,12 +5,13 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { ORIGIN_OPTIONS } from "../origin/origin-options.ts";
 import { type HostPort, parseHostPort } from "../system/addresses.ts";
+import { type CacheSize, parsePercent } from "../system/cache-size.ts";
 import { SkimmerError } from "../system/errors.ts";
 import { LOG_LEVELS } from "../system/logger.ts";
 import type { CommandSpec, OptionSpec } from "../system/options.ts";
 import { parseRate } from "../system/units.ts";
 import type { SeederLimits } from "../torrents/task-api.ts";
-import { type CacheSize, parsePercent, parseQuota } from "./room-plan.ts";
+import { parseQuota } from "./room-plan.ts";
 
 export const SUPERNODE_OPTION: OptionSpec = {
   flags: "--supernode <URL>",

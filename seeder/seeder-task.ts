@@ -11,6 +11,7 @@ import { SkimmerError, toSkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
 import type { SeederTask as TaskShape } from "../torrents/seeder-link.ts";
 import { type FinalTorrents, INLINE_BYTES, type TaskState } from "../torrents/task-api.ts";
+import { blobDigest, fileDigest } from "./check-blob.ts";
 import type { StoredTask } from "./task-files.ts";
 
 const RECLAIM_MS = 50;
@@ -32,6 +33,7 @@ export class SeederTask {
   goneSinceMs: number | undefined;
   readonly #logger: Logger;
   readonly #onChange: (task: SeederTask) => void;
+  readonly #onWrong: (task: SeederTask) => void;
   readonly #stop = new AbortController();
   #fetching: Promise<void> | undefined;
   #error: SkimmerError | undefined;
@@ -44,12 +46,15 @@ export class SeederTask {
     lastUsedMs: number;
     logger: Logger;
     onChange: (task: SeederTask) => void;
+    /** The origin sent other content than the URL promises: it must not be kept. */
+    onWrong: (task: SeederTask) => void;
   }) {
     this.stored = options.stored;
     this.torrent = options.torrent;
     this.lastUsedMs = options.lastUsedMs;
     this.#logger = options.logger;
     this.#onChange = options.onChange;
+    this.#onWrong = options.onWrong;
     this.torrent.on("final", () => this.#onChange(this));
     this.torrent.on("failed", (error) => this.#fail(error));
   }
@@ -140,7 +145,17 @@ export class SeederTask {
       await fetchPieces({ ...input, target: this.torrent, signal });
       if (!this.torrent.complete) await sleep(RECLAIM_MS, undefined, { signal });
     }
+    await this.#checkBlob(signal);
     this.#logger.info({ task: this.stored.id, bytes: this.torrent.geometry.lengthBytes }, "task fetched");
+  }
+
+  async #checkBlob(signal: AbortSignal): Promise<void> {
+    const wanted = blobDigest(this.stored.request);
+    if (wanted === undefined) return;
+    const found = await fileDigest(this.torrent.dataPath, this.torrent.geometry.lengthBytes, signal);
+    if (found === wanted) return;
+    this.#onWrong(this);
+    throw new SkimmerError("digest_mismatch", `the registry sent content with the digest ${found} for ${wanted}`);
   }
 
   #fail(thrown: unknown): void {

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { spoolOrigin } from "../origin/spool.ts";
 import type { Origin, OriginRequest, Probe } from "../origin/types.ts";
 import type { Engine } from "../peer/engine/types.ts";
+import type { CacheSize } from "../system/cache-size.ts";
 import { SkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
 import { publicKeyBytes } from "../torrents/cluster-key.ts";
@@ -24,7 +25,7 @@ import { conditionalRequest, hasValidators, isUnchanged, sameValidators } from "
 import { type Caller, callerOf } from "./credentials.ts";
 import { DiskKeeper } from "./disk-keeper.ts";
 import { Registrations } from "./registrations.ts";
-import type { CacheLimits, CacheSize } from "./room-plan.ts";
+import type { CacheLimits } from "./room-plan.ts";
 import { SeederCounters } from "./seeder-counters.ts";
 import type { SeederTask } from "./seeder-task.ts";
 import type { StoredTask } from "./task-files.ts";

@@ -127,7 +127,12 @@ export class TaskShelf {
     const onChange = (task: SeederTask): void => {
       if (this.#tasks.get(stored.id) === task) onTask(task.shape);
     };
-    return new SeederTask({ stored, torrent, lastUsedMs, logger, onChange });
+    const onWrong = (): void => {
+      this.remove(stored.id, "deleted").catch((error: unknown) =>
+        logger.warn({ task: stored.id, err: String(error) }, "wrong content stays"),
+      );
+    };
+    return new SeederTask({ stored, torrent, lastUsedMs, logger, onChange, onWrong });
   }
 
   #shelve(task: SeederTask): SeederTask {

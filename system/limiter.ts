@@ -70,8 +70,12 @@ export class Limiter {
 
   /** As tryTake, for those who wait: undefined where the bytes were taken at once. Ends early when the limiter is closed. */
   take(bytes: number): Promise<void> | undefined {
-    const first = Promise.withResolvers<void>();
-    return this.tryTake(bytes, first.resolve) ? undefined : this.#takeLater(bytes, first.promise);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    // at once when its turn comes: a turn does not outlast the call
+    const retry = (): void => {
+      if (this.tryTake(bytes, retry)) resolve();
+    };
+    return this.tryTake(bytes, retry) ? undefined : promise;
   }
 
   /** Gives back bytes that were taken but never moved. */
@@ -88,15 +92,6 @@ export class Limiter {
     for (const others of this.#waiting.values()) retries.push(...others);
     this.#waiting.clear();
     for (const retry of retries) retry();
-  }
-
-  async #takeLater(bytes: number, first: Promise<void>): Promise<void> {
-    await first;
-    for (;;) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      if (this.tryTake(bytes, resolve)) return;
-      await promise;
-    }
   }
 
   #isLimited(): boolean {

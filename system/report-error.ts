@@ -8,7 +8,9 @@ import { EXIT_CODES } from "./exit-codes.ts";
 export function reportError(thrown: unknown, options: { command: string; json?: boolean }): number {
   const error = toSkimmerError(thrown);
   if (options.json === true) {
-    process.stdout.write(`${JSON.stringify({ status: "error", code: error.code, message: error.message, hint: error.hint })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ event: "error", status: "error", code: error.code, message: error.message, hint: error.hint })}\n`,
+    );
   } else {
     process.stderr.write(`${options.command}: ${error.message}\n`);
     if (error.hint !== undefined) process.stderr.write(`${error.hint}\n`);

@@ -13,7 +13,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   registry: ["torrents", "system"],
   "peer/engine": ["torrents", "system"],
   "peer/daemon": ["peer/engine", "origin", "torrents", "system"],
-  "peer/dfget": ["peer/daemon", "torrents", "system"],
+  // mirror: only to run `dfget daemon`, which is dfdaemon
+  "peer/dfget": ["mirror", "peer/daemon", "torrents", "system"],
+  mirror: ["peer/daemon", "peer/engine", "registry", "origin", "torrents", "system"],
   seeder: ["peer/engine", "origin", "torrents", "system"],
   tracker: ["registry", "torrents", "system"],
 };

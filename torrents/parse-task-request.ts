@@ -9,6 +9,8 @@ import type { TaskRequest } from "./task-api.ts";
 
 const MOST_URL = 8192;
 const MOST_HEADERS = 100;
+const MOST_LABEL = 64;
+const MOST_LOCATION = 512;
 const MOST_HEADER_VALUE = 16384;
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/;
 /** What Node sends without complaint: latin1 without control characters. */
@@ -77,5 +79,10 @@ function parsePeer(value: unknown): TaskRequest["peer"] {
   if (value === undefined) return undefined;
   const peer = read.object(value, "peer");
   const id = parsePeerId(read.text(peer.id, "peer.id", 40)) ?? read.fail("peer.id", "40 hex digits");
-  return { id, port: read.integer(peer.port, "peer.port", { least: 1, most: 65535 }) };
+  return {
+    id,
+    port: read.integer(peer.port, "peer.port", { least: 1, most: 65535 }),
+    idc: read.optionalText(peer.idc, "peer.idc", MOST_LABEL),
+    location: read.optionalText(peer.location, "peer.location", MOST_LOCATION),
+  };
 }

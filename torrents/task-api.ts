@@ -4,6 +4,14 @@
  */
 import type { InfoHash, PeerId, TaskId } from "./ids.ts";
 
+/** Where a host is, as it says itself; absent: by its address. */
+export interface HostLabels {
+  /** Data centre. */
+  readonly idc?: string;
+  /** Places from the widest to the narrowest, `a|b|c`. */
+  readonly location?: string;
+}
+
 /** Body of `POST /api/v1/tasks`. */
 export interface TaskRequest {
   /** http(s) URL of the content at its origin. */
@@ -21,7 +29,7 @@ export interface TaskRequest {
   /** Wanted piece length in bytes (power of two, 256 KiB – 16 MiB); absent: chosen from the length. */
   readonly pieceLengthBytes?: number;
   /** The caller's own peer, added to the swarm at once; absent: the caller only asks. */
-  readonly peer?: { readonly id: PeerId; readonly port: number };
+  readonly peer?: { readonly id: PeerId; readonly port: number } & HostLabels;
 }
 
 /** A peer to start with. */
@@ -150,3 +158,44 @@ export interface SeederLimits {
 export type LimitsAnswer = { readonly [Name in keyof SeederLimits]: number | null } & {
   readonly seeders: readonly (SeederLimits & { readonly id: PeerId; readonly host: string; readonly port: number })[];
 };
+
+/** What a peer can do wrong, as those tell that it did it to. */
+export type Offence =
+  | "bad_block" // it alone brought a piece with a wrong hash, or a block that turned out different
+  | "suspect_piece" // it took part in a piece with a wrong hash
+  | "bad_record" // a record, or final torrents, with a bad signature or against the truth
+  | "protocol" // other messages that break the protocol
+  | "refused" // it announces a piece and refuses to send it
+  | "stalled"; // it owes blocks and sends nothing, while others do
+
+/** What one host saw of one peer, up to the moment at which it began to leave it alone. */
+export interface PeerReport {
+  readonly infoHash: InfoHash;
+  readonly peer: { readonly id: PeerId; readonly host: string; readonly port: number };
+  /** The offence that led to the ban, and in words. */
+  readonly offence: Offence;
+  readonly reason: string;
+  /** How often it did what. */
+  readonly offences: Readonly<Partial<Record<Offence, number>>>;
+  /** For how long the reporter leaves it alone. */
+  readonly banSeconds: number;
+}
+
+/** Body of `POST /api/v1/reports`; the answer is 204. A reporter is one voice: only what several tell is believed. */
+export interface PeerReports {
+  readonly reporter: { readonly id: PeerId; readonly port: number };
+  readonly reports: readonly PeerReport[];
+}
+
+/** More reports in one body are refused. */
+export const MOST_REPORTS = 50;
+
+/** Answer of `POST /api/v1/connect-back` with `{port}`: whether the supernode could connect to the caller. */
+export interface ConnectBackAnswer {
+  /** The caller's address as the supernode sees it: what it hands out to peers. */
+  readonly host: string;
+  readonly port: number;
+  readonly reachable: boolean;
+  /** Why not. */
+  readonly failure?: string;
+}

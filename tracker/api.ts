@@ -5,6 +5,7 @@ import type { IncomingMessage } from "node:http";
 import Router from "@koa/router";
 import Koa from "koa";
 import { plainAddress } from "../system/addresses.ts";
+import { realClock } from "../system/clock.ts";
 import { type ErrorCode, SkimmerError, toSkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
 import { parseInfoV2 } from "../torrents/final-torrents.ts";
@@ -13,10 +14,14 @@ import type { FinalTorrents } from "../torrents/task-api.ts";
 import { magnetLink, torrentFile } from "../torrents/torrent-file.ts";
 import { addCacheRoutes } from "./cache-routes.ts";
 import type { CacheService } from "./cache-service.ts";
+import { addConnectBackRoute } from "./connect-back.ts";
 import type { SupernodeMetrics } from "./metrics.ts";
 import { OPENAPI } from "./openapi.ts";
+import type { PeerStanding } from "./peer-standing.ts";
 import { addPreheatRoutes, type WebhookOptions } from "./preheat/preheat-routes.ts";
 import type { PreheatService } from "./preheat/preheat-service.ts";
+import { addReportRoutes } from "./report-routes.ts";
+import type { SwarmStore } from "./swarm/swarm-store.ts";
 import type { TaskService } from "./task-service.ts";
 import type { TrackerServer } from "./tracker-server.ts";
 
@@ -25,6 +30,8 @@ const RETRY_SECONDS = "2";
 
 export interface ApiOptions {
   readonly service: TaskService;
+  readonly swarms: SwarmStore;
+  readonly standing: PeerStanding;
   readonly cache: CacheService;
   readonly tracker: TrackerServer;
   readonly logger: Logger;
@@ -99,18 +106,19 @@ function makeRouter(options: ApiOptions): Router {
     context.status = 204;
   });
   addCacheRoutes(router, { cache: options.cache, service, readJson });
+  addConnectBackRoute(router, { readJson });
+  addReportRoutes(router, { swarms: options.swarms, standing: options.standing, clock: realClock, readJson });
   addPreheatRoutes(router, { preheats: options.preheats, webhooks: options.webhooks, readJson, readPage });
   return router;
 }
 
 function mountTracker(tracker: TrackerServer): Koa.Middleware {
   return async (context, next) => {
-    if (context.path !== "/announce" && context.path !== "/scrape") return next();
-    context.respond = false;
-    // koa begins every answer with 404
-    context.res.statusCode = 200;
-    context.res.setHeader("content-type", "text/plain");
-    tracker.server.onHttpRequest(context.req, context.res);
+    if (!/^\/(announce|scrape)(\/|$)/.test(context.path)) return next();
+    // the tracker's answers count as announces
+    context.state.uncounted = true;
+    context.type = "text/plain";
+    context.body = Buffer.from(tracker.http.answerTarget(context.url, callerIp(context)), "latin1");
   };
 }
 

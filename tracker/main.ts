@@ -12,7 +12,7 @@ import { reportError } from "../system/report-error.ts";
 import { handleSignals, onShutdown } from "../system/shutdown.ts";
 import { ChildSeeder } from "./child-seeder.ts";
 import { openSupernode, type Supernode } from "./supernode.ts";
-import { childArgs, readCredentials, SUPERNODE_COMMAND, type SupernodeFlags } from "./supernode-command.ts";
+import { childArgs, readCredentials, readNetworks, SUPERNODE_COMMAND, type SupernodeFlags } from "./supernode-command.ts";
 
 const SEEDER_LINK_LIMIT_MS = 15_000;
 
@@ -41,6 +41,7 @@ async function run(flags: SupernodeFlags): Promise<void> {
     openTracker,
     announceIntervalMs,
     expectsSeeder: flags.seeder,
+    networks: await readNetworks(flags),
     credentials: await readCredentials(flags),
     webhooks: { secret: flags.webhookSecret, registry: flags.webhookRegistry },
     tls: { caFile: flags.originCa, insecure: flags.originInsecure },

@@ -88,8 +88,7 @@ export class SupernodeMetrics {
     return async (context, next) => {
       const startMs = performance.now();
       await next();
-      // the tracker's answers count as announces
-      if (context.respond === false) return;
+      if (context.state.uncounted === true) return;
       const { _matchedRoute: matched } = context as { _matchedRoute?: unknown };
       const route = typeof matched === "string" ? matched : "none";
       this.#requests.inc({ method: context.method, route, status: context.status });

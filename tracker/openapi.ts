@@ -26,7 +26,11 @@ const TASK_REQUEST = {
     filter: { type: "array", items: text, description: "query parameters that do not count for the identity" },
     range: { ...text, pattern: "^\\d+-\\d+$", description: "bytes FIRST-LAST of the URL, wanted as if they were the file" },
     pieceLengthBytes: { ...count, description: "power of two, 262144 to 16777216" },
-    peer: { type: "object", properties: { id: text, port: count }, description: "the caller's own peer, added to the swarm at once" },
+    peer: {
+      type: "object",
+      properties: { id: text, port: count, idc: text, location: text },
+      description: "the caller's own peer, added to the swarm at once, and where it is",
+    },
   },
 };
 
@@ -191,6 +195,26 @@ const CACHE_PATHS = {
   },
 };
 
+const PEER_REPORTS = {
+  type: "object",
+  required: ["reports"],
+  properties: {
+    reports: {
+      type: "array",
+      items: {
+        type: "object",
+        required: ["infoHash", "peer", "offence", "reason"],
+        properties: {
+          infoHash: text,
+          peer: { type: "object", required: ["host", "port"], properties: { id: text, host: text, port: count } },
+          offence: { enum: ["bad_block", "suspect_piece", "bad_record", "protocol", "refused", "stalled"] },
+          reason: text,
+        },
+      },
+    },
+  },
+} as const;
+
 export const OPENAPI = {
   openapi: "3.1.0",
   info: { title: "Skimmer supernode", version: VERSION, license: { name: "Apache-2.0" } },
@@ -246,6 +270,46 @@ export const OPENAPI = {
     },
     ...preheatPaths({ error, json, ref, page: PAGE, id: PREHEAT_ID }),
     ...CACHE_PATHS,
+    "/api/v1/connect-back": {
+      post: {
+        summary: "Try to connect to the caller's own address, as peers would",
+        requestBody: {
+          required: true,
+          content: { "application/json": { schema: { type: "object", required: ["port"], properties: { port: count } } } },
+        },
+        responses: {
+          200: json("whether it can be reached", {
+            type: "object",
+            required: ["host", "port", "reachable"],
+            properties: { host: text, port: count, reachable: { type: "boolean" }, failure: text },
+          }),
+          503: error("an attempt for this address is under way"),
+        },
+      },
+    },
+    "/api/v1/reports": {
+      post: {
+        summary: "Tell of peers that this host leaves alone",
+        requestBody: { required: true, content: { "application/json": { schema: PEER_REPORTS } } },
+        responses: { 204: { description: "taken note of" }, 400: error("not readable") },
+      },
+    },
+    "/api/v1/bans": {
+      get: {
+        summary: "Peers that are handed out to nobody, by the reports of several hosts",
+        responses: {
+          200: json("who, why, and for how long yet", {
+            type: "object",
+            properties: {
+              bans: {
+                type: "array",
+                items: { type: "object", properties: { peer: text, reason: text, voices: count, secondsLeft: count } },
+              },
+            },
+          }),
+        },
+      },
+    },
     "/api/v1/openapi.json": { get: { summary: "This document", responses: { 200: { description: "OpenAPI" } } } },
     "/healthz": {
       get: {

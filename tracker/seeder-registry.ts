@@ -5,10 +5,13 @@
  * since whoever holds the key decides what every peer believes. Invariant: each request is answered once, or times out.
  */
 import { randomBytes, verify } from "node:crypto";
+import { lookup } from "node:dns/promises";
 import { readFile, writeFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
+import { isIP } from "node:net";
 import type { WebSocket } from "ws";
 import { plainAddress } from "../system/addresses.ts";
+import type { Clock } from "../system/clock.ts";
 import { type ErrorCode, SkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
 import { publicKeyFrom } from "../torrents/cluster-key.ts";
@@ -27,16 +30,21 @@ import {
 import type { SeederLimits, TaskRequest } from "../torrents/task-api.ts";
 import { contentKey } from "../torrents/task-identity.ts";
 import { keepAlive } from "./keep-alive.ts";
+import { SeederHealth } from "./seeder-health.ts";
 
 const HELLO_LIMIT_MS = 5000;
 const REQUEST_LIMIT_MS = 90_000;
 const PING_EVERY_MS = 15_000;
 const MOST_SEEDERS = 1000;
+/** What is the seeder's own fault, and not the origin's or the caller's: the next one may do better. */
+const SEEDER_FAULTS: ReadonlySet<ErrorCode> = new Set(["no_seeder", "timeout", "internal", "protocol", "disk_full"]);
 
 export interface LinkedSeeder {
   readonly peerId: PeerId;
   readonly host: string;
   readonly port: number;
+  /** What `host` came to when it linked; undefined: it has no address. */
+  readonly address: string | undefined;
 }
 
 interface Link extends LinkedSeeder {
@@ -59,12 +67,15 @@ export class SeederRegistry {
   readonly #events: RegistryEvents;
   readonly #logger: Logger;
   readonly #pinPath: string;
+  readonly #clock: Clock;
+  readonly #health = new SeederHealth();
   readonly #arrivals = new Set<() => void>();
   /** What was changed here; a seeder that links later gets it too. */
   #limits: Partial<SeederLimits> = {};
   #nextId = 1;
 
-  constructor(options: { pinPath: string; logger: Logger; events: RegistryEvents }) {
+  constructor(options: { pinPath: string; logger: Logger; clock: Clock; events: RegistryEvents }) {
+    this.#clock = options.clock;
     this.#pinPath = options.pinPath;
     this.#logger = options.logger;
     this.#events = options.events;
@@ -93,21 +104,27 @@ export class SeederRegistry {
   /** Asks the responsible seeder, then the next ones where it is away. Rejects with what the seeder said, or `no_seeder`. */
   async resolve(request: TaskRequest): Promise<SeederTask> {
     const { peer: _peer, ...asked } = request;
-    for (const id of rendezvousOrder(contentKey(request), [...this.#links.keys()])) {
+    let failure = new SkimmerError("no_seeder", "no seeder is linked to this supernode", {
+      retriable: true,
+      hint: "Start one with: seeder --supernode URL",
+    });
+    const usable = this.#health.usable([...this.#links.keys()], this.#clock.nowMs());
+    for (const id of rendezvousOrder(contentKey(request), usable)) {
       const link = this.#links.get(id as PeerId);
       if (link === undefined) continue;
       try {
         const { task } = await this.#request(link, { kind: "resolve", request: asked });
         if (task === undefined) throw new SkimmerError("protocol", "the seeder answered without a task");
+        this.#health.worked(id);
         return task;
       } catch (error) {
-        if (!(error instanceof SkimmerError) || error.code !== "no_seeder") throw error;
+        if (!(error instanceof SkimmerError) || !SEEDER_FAULTS.has(error.code)) throw error;
+        this.#health.failed(id, this.#clock.nowMs());
+        this.#logger.warn({ host: link.host, port: link.port, code: error.code, err: error.message }, "seeder failed");
+        if (error.code !== "no_seeder") failure = error;
       }
     }
-    throw new SkimmerError("no_seeder", "no seeder is linked to this supernode", {
-      retriable: true,
-      hint: "Start one with: seeder --supernode URL",
-    });
+    throw failure;
   }
 
   /** Has every seeder delete the task. */
@@ -201,10 +218,12 @@ export class SeederRegistry {
       socket.close(4401, refusal);
       return undefined;
     }
-    // it may have gone while its key was looked up: nobody would take its link away
+    // it may have gone while its key or its name was looked up: nobody would take its link away
+    const host = hello.host ?? seen.host;
+    const address = await addressOf(host);
     if (socket.readyState !== socket.OPEN) return undefined;
     this.#links.get(peerId)?.socket.terminate();
-    const link: Link = { peerId, host: hello.host ?? seen.host, port: hello.port, socket, pending: new Map() };
+    const link: Link = { peerId, host, port: hello.port, address, socket, pending: new Map() };
     this.#links.set(peerId, link);
     this.#logger.info({ host: link.host, port: link.port }, "seeder linked");
     send(socket, { kind: "welcome", seederId: peerId });
@@ -254,6 +273,15 @@ export class SeederRegistry {
       send(link.socket, { ...call, id });
     });
   }
+}
+
+/** Announce answers hold addresses: a name is looked up once. */
+async function addressOf(host: string): Promise<string | undefined> {
+  if (isIP(host) !== 0) return host;
+  return lookup(host).then(
+    ({ address }) => address,
+    () => undefined,
+  );
 }
 
 function send(socket: WebSocket, message: SupernodeMessage): void {

@@ -10,6 +10,7 @@ import { LOG_LEVELS } from "../system/logger.ts";
 import type { CommandSpec, OptionSpec } from "../system/options.ts";
 import { parseDuration } from "../system/units.ts";
 import { parseRegistryUrl } from "./preheat/parse-webhook.ts";
+import { type Network, parseNetworks } from "./swarm/site-table.ts";
 
 const OPTIONS: readonly OptionSpec[] = [
   { flags: "--listen <HOST:PORT>", help: "HTTP API, HTTP, WebSocket and UDP tracker; port 0 takes any free one", default: "0.0.0.0:8002" },
@@ -25,6 +26,10 @@ const OPTIONS: readonly OptionSpec[] = [
     default: 60_000,
     defaultText: "60s",
     parse: parseDuration,
+  },
+  {
+    flags: "--networks <FILE>",
+    help: "YAML list of networks and where they are: {cidr, idc, location}; absent: by what hosts say themselves",
   },
   {
     flags: "--origin-ca <FILE>",
@@ -59,6 +64,7 @@ export interface SupernodeFlags {
   readonly advertise?: string;
   readonly openTracker?: boolean;
   readonly announceInterval: number;
+  readonly networks?: string;
   readonly originCa?: string;
   readonly originInsecure?: boolean;
   readonly registryAuth?: string;
@@ -76,6 +82,19 @@ export function childArgs(flags: SupernodeFlags, supernode: string): string[] {
   if (originCa !== undefined) args.push("--origin-ca", originCa);
   if (originInsecure === true) args.push("--origin-insecure");
   return args;
+}
+
+/** The table of networks. Rejects with SkimmerError `bad_request`. */
+export async function readNetworks({ networks: path }: SupernodeFlags): Promise<Network[]> {
+  if (path === undefined) return [];
+  const { parse } = await import("yaml");
+  let value: unknown;
+  try {
+    value = parse(await readFile(path, "utf8"));
+  } catch (cause) {
+    throw new SkimmerError("bad_request", `cannot read the networks in ${path}: ${(cause as Error).message.trim()}`, { cause });
+  }
+  return parseNetworks(value, path);
 }
 
 /** Credentials at registries. Rejects with SkimmerError `bad_request`. */

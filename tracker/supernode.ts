@@ -1,8 +1,9 @@
 /**
  * The supernode as one running thing: HTTP port, tracker, seeder link, task table. Drives sockets; closes what it opened.
  */
-
+import { randomBytes, randomInt } from "node:crypto";
 import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
 import { createServer, type Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -13,13 +14,20 @@ import { SkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
 import type { SeederTask } from "../torrents/seeder-link.ts";
 import type { TaskRequest } from "../torrents/task-api.ts";
+import { AddressLimits } from "./announce/address-limits.ts";
+import { IntervalPlan } from "./announce/interval-plan.ts";
 import { makeApi } from "./api.ts";
 import { CacheService } from "./cache-service.ts";
 import { type SupernodeFigures, SupernodeMetrics } from "./metrics.ts";
+import { Passkeys } from "./passkeys.ts";
+import { PeerStanding } from "./peer-standing.ts";
 import type { WebhookOptions } from "./preheat/preheat-routes.ts";
 import { PreheatService } from "./preheat/preheat-service.ts";
 import { SeederRegistry } from "./seeder-registry.ts";
-import { SwarmStore } from "./swarm-store.ts";
+import { addressText } from "./swarm/address-bytes.ts";
+import { type Network, SiteTable } from "./swarm/site-table.ts";
+import { SwarmStore } from "./swarm/swarm-store.ts";
+import { SwarmKeeper } from "./swarm-keeper.ts";
 import { TaskService } from "./task-service.ts";
 import { TaskTable } from "./task-table.ts";
 import { TrackerServer } from "./tracker-server.ts";
@@ -36,6 +44,8 @@ export interface SupernodeOptions {
   readonly openTracker: boolean;
   readonly announceIntervalMs: number;
   readonly expectsSeeder: boolean;
+  /** Where hosts are that do not say it themselves; absent: unknown. */
+  readonly networks?: readonly Network[];
   /** The supernode's own at registries, for what webhooks name; absent: none. */
   readonly credentials?: CredentialStore;
   readonly webhooks?: WebhookOptions;
@@ -54,13 +64,14 @@ export interface Supernode extends AsyncDisposable {
 export async function openSupernode(options: SupernodeOptions): Promise<Supernode> {
   const { logger, announceIntervalMs: intervalMs, advertise } = options;
   const parts = await openParts(options);
-  const { swarms, tasks, seeders, service, preheats } = parts;
+  const { swarms, tasks, seeders, service, preheats, intervals, keeper, standing } = parts;
   const refresh = setInterval(() => {
     for (const row of tasks.rows) for (const seeder of row.seeders) service.addSeederTo(row.task, seeder as never);
   }, intervalMs);
   refresh.unref();
   const tracker = new TrackerServer({
     store: swarms,
+    intervals,
     clock: realClock,
     random: Math.random,
     logger,
@@ -75,7 +86,7 @@ export async function openSupernode(options: SupernodeOptions): Promise<Supernod
   const cache = new CacheService({ tasks, seeders });
   const metrics = new SupernodeMetrics(figuresOf({ ...parts, tracker }));
   const webhooks = options.webhooks ?? { secret: undefined, registry: undefined };
-  const app = makeApi({ service, cache, tracker, preheats, webhooks, metrics, logger, advertise, udp: true, health });
+  const app = makeApi({ swarms, standing, service, cache, tracker, preheats, webhooks, metrics, logger, advertise, udp: true, health });
   const http = await bind(options, tracker, () => createServer(HTTP_LIMITS, app.callback()));
   const links = attachWebSockets(http, { tracker, seeders });
   const { port } = http.address() as AddressInfo;
@@ -91,6 +102,7 @@ export async function openSupernode(options: SupernodeOptions): Promise<Supernod
       http.close();
       http.closeAllConnections();
       await tracker[Symbol.asyncDispose]();
+      await keeper[Symbol.asyncDispose]();
       await tasks.close();
     },
   };
@@ -102,17 +114,35 @@ interface Parts {
   readonly seeders: SeederRegistry;
   readonly service: TaskService;
   readonly preheats: PreheatService;
+  readonly intervals: IntervalPlan;
+  readonly keeper: SwarmKeeper;
+  readonly standing: PeerStanding;
 }
 
 /** What has no port of its own; brings the last run's tasks and preheats back. */
 async function openParts(options: SupernodeOptions): Promise<Parts> {
   const { logger, data, announceIntervalMs } = options;
-  const swarms = new SwarmStore({ expireMs: announceIntervalMs * 2 });
-  const tasks = new TaskTable({ path: join(data, "tasks.json"), swarms, logger, clock: realClock });
+  const intervals = new IntervalPlan({ intervalMs: announceIntervalMs });
+  const limits = new AddressLimits({ key: randomKey(), periodMs: () => intervals.expireMs });
+  const standing = new PeerStanding();
+  const swarms = new SwarmStore({
+    expireMs: () => intervals.expireMs,
+    seed: randomInt(2 ** 31),
+    sites: new SiteTable(options.networks),
+    standing: (ask, nowMs) => standing.of(() => `${addressText(ask.address, 0, ask.v6)} ${ask.port}`, nowMs),
+    admit: (ask, nowMs) => limits.admit(ask, nowMs),
+  });
+  await mkdir(data, { recursive: true, mode: 0o700 });
+  const passkeys = await Passkeys.open(join(data, "passkey.secret"));
+  const tasks = new TaskTable({ path: join(data, "tasks.json"), swarms, passkeys, logger });
   await tasks.load();
+  const keeper = new SwarmKeeper({ path: join(data, "swarms"), store: swarms, clock: realClock, logger });
+  await keeper.load({ expireMs: intervals.expireMs, open: options.openTracker, wallMs: Date.now() });
+  keeper.start();
   let parts: Parts | undefined;
   const seeders = new SeederRegistry({
     pinPath: join(data, "cluster.pub"),
+    clock: realClock,
     logger,
     events: {
       onTask: (task, seeder) => {
@@ -139,7 +169,7 @@ async function openParts(options: SupernodeOptions): Promise<Parts> {
     clock: realClock,
     logger,
   });
-  parts = { swarms, tasks, seeders, service, preheats };
+  parts = { swarms, tasks, seeders, service, preheats, intervals, keeper, standing };
   return parts;
 }
 
@@ -149,6 +179,10 @@ async function resolveForPreheat(request: TaskRequest, parts: { seeders: SeederR
   const task = await parts.seeders.resolve(request);
   parts.tasks.remember(request, task.id);
   return parts.tasks.find(task.id)?.task ?? task;
+}
+
+function randomKey(): Int32Array {
+  return new Int32Array(new Uint8Array(randomBytes(16)).buffer);
 }
 
 function figuresOf(parts: Omit<Parts, "service"> & { tracker: TrackerServer }): SupernodeFigures {
@@ -174,6 +208,7 @@ async function bind(options: SupernodeOptions, tracker: TrackerServer, make: () 
   for (let tries = 1; ; tries++) {
     const http = make();
     http.maxConnections = MOST_CONNECTIONS;
+    tracker.http.attach(http);
     try {
       http.listen(port, host);
       await once(http, "listening");

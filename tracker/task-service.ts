@@ -5,12 +5,15 @@
 import type { Clock } from "../system/clock.ts";
 import { SkimmerError } from "../system/errors.ts";
 import type { PeerId, TaskId } from "../torrents/ids.ts";
-import { isOurs } from "../torrents/peer-id.ts";
 import type { GoneReason, SeederTask } from "../torrents/seeder-link.ts";
 import { shownText, shownUrl } from "../torrents/shown-url.ts";
 import type { PeerAddress, TaskAnswer, TaskRequest, TaskSummary } from "../torrents/task-api.ts";
 import type { SeederRegistry } from "./seeder-registry.ts";
-import type { SwarmStore } from "./swarm-store.ts";
+import { addressText } from "./swarm/address-bytes.ts";
+import { makeAsk } from "./swarm/ask.ts";
+import { FLAG } from "./swarm/peer-table.ts";
+import { readSite } from "./swarm/site-table.ts";
+import type { SwarmStore } from "./swarm/swarm-store.ts";
 import type { TaskRow, TaskTable } from "./task-table.ts";
 
 const MOST_PEERS = 50;
@@ -56,7 +59,7 @@ export class TaskService {
       final: task.final,
       inline: task.inline,
       peers: [...this.#seederAddresses(row, caller), ...this.#join(task, request, caller)],
-      trackers: caller.trackers,
+      trackers: this.#trackersOf(task, caller),
       validators: task.validators,
       unvalidated,
     };
@@ -92,12 +95,9 @@ export class TaskService {
   /** Seeders hold every task's pieces: each is a peer of the swarms of its tasks. */
   addSeederTo(task: SeederTask, seeder: PeerId): void {
     const linked = this.#seeders.find(seeder);
-    if (linked === undefined) return;
-    this.#swarms.announce(
-      { infoHash: task.infoHash, peerId: seeder, ip: linked.host, port: linked.port, type: "link", event: "update", left: 0, numwant: 0 },
-      this.#clock.nowMs(),
-      this.#random,
-    );
+    if (linked?.address === undefined) return;
+    const ask = makeAsk({ infoHash: task.infoHash, peerId: seeder, ip: linked.address, port: linked.port, left: 0 });
+    if (ask !== undefined) this.#swarms.addLink(ask, this.#clock.nowMs());
   }
 
   /** A seeder has the task no more. Its swarm lives on while somebody else is in it, unless it was deleted. */
@@ -129,6 +129,12 @@ export class TaskService {
     }
   }
 
+  /** For private tasks with the passkey that announces have to bring. */
+  #trackersOf(task: SeederTask, caller: Caller): readonly string[] {
+    const passkey = this.#tasks.passkeyOf(task);
+    return passkey === undefined ? caller.trackers : caller.trackers.map((url) => `${url}/${passkey}`);
+  }
+
   #seederAddresses(row: TaskRow, caller: Caller): PeerAddress[] {
     const linked = [...row.seeders].map((id) => this.#seeders.find(id)).filter((seeder) => seeder !== undefined);
     return linked.map(({ host, port }) => ({ host: hostFor(host, caller), port, seeder: true }));
@@ -136,20 +142,17 @@ export class TaskService {
 
   #join(task: SeederTask, request: TaskRequest, caller: Caller): PeerAddress[] {
     const { peer } = request;
-    if (peer === undefined) return [];
-    const announce = {
-      infoHash: task.infoHash,
-      peerId: peer.id,
-      ip: caller.ip,
-      port: peer.port,
-      type: "api",
-      event: "started",
-      left: 1,
-      numwant: MOST_PEERS,
-    };
-    const { peers } = this.#swarms.announce(announce, this.#clock.nowMs(), this.#random);
-    const others = peers.filter(({ type, peerId }) => type !== "link" && isOurs(peerId));
-    return others.map(({ ip, port }) => ({ host: hostFor(ip, caller), port, seeder: false }));
+    const site = this.#swarms.sites.numberOf(readSite(peer ?? {}));
+    const ask = peer && makeAsk({ infoHash: task.infoHash, peerId: peer.id, ip: caller.ip, port: peer.port, numwant: MOST_PEERS, site });
+    const handOut = ask && this.#swarms.announce(ask, this.#clock.nowMs(), this.#random);
+    if (handOut === undefined) return [];
+    const { table, picked, pickedCount } = handOut;
+    // standard clients have nothing to do in the live swarm, and linked seeders were named already
+    const others = [...picked.subarray(0, pickedCount)].filter((record) => (table.flags(record) & (FLAG.ours | FLAG.link)) === FLAG.ours);
+    return others.map((record) => {
+      const ip = addressText(table.bytes, table.addressAt(record), (table.flags(record) & FLAG.v6) !== 0);
+      return { host: hostFor(ip, caller), port: table.port(record), seeder: false };
+    });
   }
 
   #summary({ task, createdAt, lastUsedAt }: TaskRow): TaskSummary {

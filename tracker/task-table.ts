@@ -1,17 +1,18 @@
 /**
- * What the supernode knows of tasks, as the seeders tell it; survives a restart through one file.
+ * What the supernode knows of tasks, as the seeders tell it; survives a restart, kill -9 too, through a file and a journal.
  * Invariant: every task's info hashes are in the swarm store; at most MOST_TASKS, the least recently used go.
  */
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Clock } from "../system/clock.ts";
 import type { Logger } from "../system/logger.ts";
 import type { InfoHash, TaskId } from "../torrents/ids.ts";
 import { parseTask } from "../torrents/parse-link-message.ts";
 import type { SeederTask } from "../torrents/seeder-link.ts";
 import type { TaskRequest } from "../torrents/task-api.ts";
 import { originKey } from "../torrents/task-identity.ts";
-import type { SwarmStore } from "./swarm-store.ts";
+import type { Passkeys } from "./passkeys.ts";
+import type { SwarmStore } from "./swarm/swarm-store.ts";
+import { TaskJournal } from "./task-journal.ts";
 
 const MOST_TASKS = 100_000;
 const SAVE_AFTER_MS = 500;
@@ -28,16 +29,21 @@ export class TaskTable {
   readonly #path: string;
   readonly #swarms: SwarmStore;
   readonly #logger: Logger;
+  readonly #passkeys: Passkeys;
+  readonly #journal: TaskJournal;
   readonly #rows = new Map<TaskId, TaskRow>();
   readonly #byHash = new Map<InfoHash, TaskId>();
   readonly #byKey = new Map<string, TaskId>();
   #timer: NodeJS.Timeout | undefined;
+  #loading = false;
   #saving = Promise.resolve();
 
-  constructor(options: { path: string; swarms: SwarmStore; logger: Logger; clock: Clock }) {
+  constructor(options: { path: string; swarms: SwarmStore; passkeys: Passkeys; logger: Logger }) {
     this.#path = options.path;
     this.#swarms = options.swarms;
     this.#logger = options.logger;
+    this.#passkeys = options.passkeys;
+    this.#journal = new TaskJournal(`${options.path}.journal`);
   }
 
   get rows(): IterableIterator<TaskRow> {
@@ -69,17 +75,24 @@ export class TaskTable {
   update(told: SeederTask, seeder: string | undefined): TaskRow {
     const task = told.private ? { ...told, inline: undefined } : told;
     const now = new Date().toISOString();
-    const row: TaskRow = this.#rows.get(task.id) ?? { task, seeders: new Set(), createdAt: now, lastUsedAt: now };
+    const known = this.#rows.get(task.id);
+    if (!this.#loading && known?.task.state !== task.state) this.#note({ task });
+    const row: TaskRow = known ?? { task, seeders: new Set(), createdAt: now, lastUsedAt: now };
     row.task = task;
     if (seeder !== undefined) row.seeders.add(seeder);
     this.#rows.delete(task.id);
     this.#rows.set(task.id, row);
     const finals = [task.infoHashV1, task.infoHashV2].filter((hash) => hash !== undefined);
     for (const hash of [task.infoHash, ...finals]) this.#byHash.set(hash, task.id);
-    this.#swarms.join({ live: task.infoHash, finals });
+    this.#swarms.join({ live: task.infoHash, finals, passkey: this.passkeyOf(task) });
     if (this.#rows.size > MOST_TASKS) this.remove(this.#rows.keys().next().value as TaskId);
     this.#saveSoon();
     return row;
+  }
+
+  /** What announces to its swarms have to bring. */
+  passkeyOf(task: SeederTask): string | undefined {
+    return task.private ? this.#passkeys.of(task.id) : undefined;
   }
 
   touch(row: TaskRow): void {
@@ -89,6 +102,7 @@ export class TaskTable {
   remove(id: TaskId): void {
     const row = this.#rows.get(id);
     if (row === undefined) return;
+    if (!this.#loading) this.#note({ removed: id });
     this.#rows.delete(id);
     for (const hash of [row.task.infoHash, row.task.infoHashV1, row.task.infoHashV2]) if (hash !== undefined) this.#byHash.delete(hash);
     this.#swarms.remove(row.task.infoHash);
@@ -104,13 +118,29 @@ export class TaskTable {
   async load(): Promise<void> {
     await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
     const text = await readFile(this.#path, "utf8").catch(() => undefined);
-    if (text === undefined) return;
+    const noted = await this.#journal.read();
+    this.#loading = true;
     try {
-      const saved = JSON.parse(text) as { tasks: unknown[]; keys: [string, TaskId][] };
+      const saved = JSON.parse(text ?? '{"tasks":[],"keys":[]}') as { tasks: unknown[]; keys: [string, TaskId][] };
       for (const task of saved.tasks) this.update(parseTask(task), undefined);
       for (const [key, id] of saved.keys) this.#byKey.set(key, id);
+      for (const entry of noted) this.#redo(entry as { task?: unknown; removed?: TaskId });
     } catch (error) {
       this.#logger.warn({ err: String(error), path: this.#path }, "stored tasks cannot be read");
+    }
+    this.#loading = false;
+  }
+
+  #redo({ task, removed }: { task?: unknown; removed?: TaskId }): void {
+    if (removed !== undefined) this.remove(removed);
+    else this.update(parseTask(task), undefined);
+  }
+
+  #note(entry: { task: SeederTask } | { removed: TaskId }): void {
+    try {
+      this.#journal.append(entry);
+    } catch (error) {
+      this.#logger.error({ err: String(error) }, "a task cannot be noted");
     }
   }
 
@@ -134,8 +164,10 @@ export class TaskTable {
   }
 
   async #write(): Promise<void> {
+    await this.#journal.rotate();
     const tasks = [...this.#rows.values()].map(({ task }) => task);
     await writeFile(`${this.#path}.new`, JSON.stringify({ tasks, keys: [...this.#byKey] }), { mode: 0o600 });
     await rename(`${this.#path}.new`, this.#path);
+    await this.#journal.drop();
   }
 }

@@ -1,119 +1,102 @@
 /**
- * The announce protocols (HTTP, UDP, WebSocket): bittorrent-tracker's Server in front, our swarm store behind its
- * createSwarm/getSwarm. Its own sockets and swarm table stay unused, so a scrape without info hash lists nothing.
+ * The announce protocols together: HTTP and UDP on our own fronts (tracker/announce/), WebSocket announces of browsers through
+ * bittorrent-tracker's Server with our swarms behind its createSwarm/getSwarm. Its own sockets and swarm table stay unused. Drives.
  */
-import dgram from "node:dgram";
-import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
-import { isIPv6 } from "node:net";
 import Server, { type AnnounceParams, type SwarmLike } from "bittorrent-tracker/server";
 import type { WebSocket } from "ws";
-import type { Clock } from "../system/clock.ts";
 import type { Logger } from "../system/logger.ts";
 import { type InfoHash, parseInfoHash, parsePeerId } from "../torrents/ids.ts";
-import type { SwarmStore } from "./swarm-store.ts";
+import { AnnounceDesk, type DeskOptions, UNKNOWN_TORRENT } from "./announce/announce-desk.ts";
+import { HttpFront } from "./announce/http-front.ts";
+import { UdpFront } from "./announce/udp-front.ts";
+import { hashKey } from "./swarm/ask.ts";
 
-/** While seeders link again after a start, unknown hashes are not refused: swarms that run must not break. */
-const GRACE_MS = 60_000;
-const GRACE_RETRY_SECONDS = 5;
-
-export interface TrackerOptions {
-  readonly store: SwarmStore;
-  readonly clock: Clock;
-  readonly random: () => number;
+export interface TrackerOptions extends DeskOptions {
   readonly logger: Logger;
   readonly intervalMs: number;
-  /** Track any info hash. */
-  readonly open: boolean;
 }
 
 export class TrackerServer implements AsyncDisposable {
-  readonly server: Server;
-  /** Answered since the start, by protocol. */
-  readonly announces = { http: 0, udp: 0, ws: 0 };
-  readonly #options: TrackerOptions;
-  readonly #startedMs: number;
-  readonly #sockets: dgram.Socket[] = [];
+  readonly http: HttpFront;
+  readonly #web: Server;
+  readonly #desk: AnnounceDesk;
+  readonly #logger: Logger;
+  readonly #udp: UdpFront[] = [];
 
   constructor(options: TrackerOptions) {
-    this.#options = options;
-    this.#startedMs = options.clock.nowMs();
-    const filter = (infoHash: string, _params: unknown, callback: (error: Error | null) => void): void => callback(this.#refusal(infoHash));
-    this.server = new Server({ http: false, udp: false, ws: { noServer: true }, stats: false, interval: options.intervalMs, filter });
-    this.server.on("warning", (error: Error) => options.logger.debug({ err: error.message }, "bad tracker request"));
-    this.server.on("error", (error: Error) => options.logger.warn({ err: error.message }, "tracker error"));
-    this.server.getSwarm = (infoHash, callback) => callback(null, this.#swarm(infoHash as InfoHash));
-    this.server.createSwarm = this.server.getSwarm;
-    // its WebSocket close handler looks swarms up here
-    this.server.torrents = new Proxy({}, { get: (_, infoHash) => this.#swarm(String(infoHash) as InfoHash) });
+    this.#logger = options.logger;
+    this.#desk = new AnnounceDesk(options);
+    this.http = new HttpFront(this.#desk);
+    this.#web = this.#makeWeb(options);
+  }
+
+  /** Answered since the start, by protocol. */
+  get announces(): Readonly<Record<"http" | "udp" | "ws", number>> {
+    return this.#desk.announces;
   }
 
   /** Binds the UDP tracker; rejects with the socket's error (EADDRINUSE). */
   async bindUdp(host: string, port: number): Promise<void> {
-    const socket = dgram.createSocket({ type: isIPv6(host) ? "udp6" : "udp4" });
-    socket.on("message", (message, remote) => this.#guard(() => this.server.onUdpRequest(message, remote)));
-    socket.bind(port, host);
-    await once(socket, "listening");
-    socket.on("error", (error) => this.#options.logger.warn({ err: error.message }, "UDP tracker error"));
-    this.#sockets.push(socket);
-    if (isIPv6(host)) this.server.udp6 = socket;
-    else this.server.udp4 = socket;
-    // an IPv6 socket bound to :: also gets IPv4 packets, as mapped addresses, and answers them itself
-    if (host === "::") this.server.udp4 = socket;
+    this.#udp.push(await UdpFront.bind({ desk: this.#desk, logger: this.#logger, host, port }));
   }
 
   /** A WebSocket peer (browser). */
   acceptWebSocket(socket: WebSocket, request: IncomingMessage): void {
     const announcing = Object.assign(socket, { upgradeReq: request, onMessageBound: (_message: unknown): void => undefined });
-    this.server.onWebSocketConnection(announcing);
+    this.#web.onWebSocketConnection(announcing);
     // it reads offers and info hashes without looking: what throws ends the connection, not the process
     const read = announcing.onMessageBound;
     socket.off("message", read);
-    announcing.onMessageBound = (message) => this.#guard(() => read(message), socket);
+    announcing.onMessageBound = (message) => {
+      try {
+        read(message);
+      } catch (error) {
+        this.#logger.debug({ err: String(error) }, "malformed tracker message");
+        socket.terminate();
+      }
+    };
     socket.on("message", announcing.onMessageBound);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))));
+    this.http[Symbol.dispose]();
+    await Promise.all(this.#udp.map((front) => front[Symbol.asyncDispose]()));
   }
 
-  #guard(handle: () => void, socket?: WebSocket): void {
-    try {
-      handle();
-    } catch (error) {
-      this.#options.logger.debug({ err: String(error) }, "malformed tracker message");
-      socket?.terminate();
-    }
+  #makeWeb({ logger, intervalMs }: TrackerOptions): Server {
+    const web = new Server({ http: false, udp: false, ws: { noServer: true }, stats: false, interval: intervalMs, filter: this.#filter });
+    web.on("warning", (error: Error) => logger.debug({ err: error.message }, "bad tracker request"));
+    web.on("error", (error: Error) => logger.warn({ err: error.message }, "tracker error"));
+    web.getSwarm = (infoHash, callback) => callback(null, this.#swarm(infoHash as InfoHash));
+    web.createSwarm = web.getSwarm;
+    // its WebSocket close handler looks swarms up here
+    web.torrents = new Proxy({}, { get: (_, infoHash) => this.#swarm(String(infoHash) as InfoHash) });
+    return web;
   }
 
-  #inGrace(): boolean {
-    return this.#options.clock.nowMs() - this.#startedMs < GRACE_MS;
-  }
-
-  #refusal(infoHash: string): Error | null {
-    if (this.#options.open || this.#inGrace() || this.#options.store.has(infoHash as InfoHash)) return null;
-    return new Error("unknown torrent: this tracker serves its own tasks only");
-  }
+  /** Browsers bring no passkey: private tasks do not exist for them. */
+  readonly #filter = (infoHash: string, _params: unknown, callback: (error: Error | null) => void): void => {
+    const hash = parseInfoHash(infoHash);
+    const admitted = hash !== undefined && this.#desk.admit(hashKey(hash), "", this.#desk.clock.nowMs());
+    callback(admitted ? null : new Error(UNKNOWN_TORRENT));
+  };
 
   #swarm(infoHash: InfoHash): SwarmLike {
-    const { store } = this.#options;
+    const { store } = this.#desk;
     return {
       announce: (params, callback) => this.#announce(infoHash, params, callback),
-      scrape: (_params, callback) => callback(null, store.counts(infoHash, this.#options.clock.nowMs())),
+      scrape: (_params, callback) => callback(null, this.#desk.scrape([hashKey(infoHash)], "")[0] ?? { complete: 0, incomplete: 0 }),
       peers: { get: (peerId) => store.webPeer(infoHash, peerId) },
     };
   }
 
   #announce(infoHash: InfoHash, params: AnnounceParams, callback?: (error: Error | null, response?: object) => void): void {
-    const { store, clock, random, open } = this.#options;
+    const { store, clock, random, announces } = this.#desk;
     const peerId = parsePeerId(params.peer_id);
     if (peerId === undefined || parseInfoHash(infoHash) === undefined) return callback?.(new Error("malformed announce"));
-    const known = store.has(infoHash);
-    if (!known && (open || this.#inGrace())) store.join({ finals: [infoHash] });
-    const { ip, port, type, event, left, numwant, socket } = params;
-    if (type === "http" || type === "udp" || type === "ws") this.announces[type]++;
-    const answer = store.announce({ infoHash, peerId, ip, port, type, event, left, numwant, socket }, clock.nowMs(), random);
-    const interval = known || open ? undefined : GRACE_RETRY_SECONDS;
-    callback?.(null, { complete: answer.complete, incomplete: answer.incomplete, peers: [...answer.peers], ...(interval && { interval }) });
+    const { event, left, numwant, socket } = params;
+    announces.ws++;
+    callback?.(null, store.announceWeb(infoHash, { peerId, event, left, numwant, socket }, { nowMs: clock.nowMs(), random }));
   }
 }

@@ -10,6 +10,7 @@ import { paced } from "./paced.ts";
 const SOCKETS = 4;
 const ON_THE_WAY = 24;
 const LOST_AFTER_MS = 200;
+const CONNECT_LIMIT_MS = 3000;
 
 /** Connects all sockets, then announces. */
 export async function startUdp(options: LoadOptions): Promise<Load> {
@@ -66,6 +67,6 @@ async function connect(port: number): Promise<{ socket: dgram.Socket; id: Buffer
   await once(socket, "connect");
   const request = Buffer.from("0000041727101980" + "00000000" + "01020304", "hex");
   socket.send(request);
-  const [answer] = (await once(socket, "message")) as [Buffer];
+  const [answer] = (await once(socket, "message", { signal: AbortSignal.timeout(CONNECT_LIMIT_MS) })) as [Buffer];
   return { socket, id: Buffer.from(answer.subarray(8, 16)) };
 }

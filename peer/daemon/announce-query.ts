@@ -6,6 +6,7 @@
  */
 import { type BencodeValue, decodeDict, dictBytes, dictInt, dictList, dictString } from "../../torrents/bencode.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
+import type { HostLabels } from "../../torrents/task-api.ts";
 
 export type AnnounceEvent = "started" | "completed" | "stopped";
 
@@ -18,6 +19,8 @@ export interface Announce {
   readonly left: number;
   readonly numwant: number;
   readonly event?: AnnounceEvent;
+  /** For our tracker's choice of peers; others pass over them. */
+  readonly labels?: HostLabels;
 }
 
 export interface AnnounceAnswer {
@@ -46,6 +49,8 @@ export function announceUrl(tracker: string, announce: Announce): string {
     `numwant=${announce.numwant}`,
   ];
   if (announce.event !== undefined) query.push(`event=${announce.event}`);
+  for (const [name, label] of Object.entries(announce.labels ?? {}))
+    if (label !== undefined) query.push(`${name}=${encodeURIComponent(label)}`);
   return `${tracker}${tracker.includes("?") ? "&" : "?"}${query.join("&")}`;
 }
 

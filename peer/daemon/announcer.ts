@@ -6,6 +6,7 @@
  */
 import type { Logger } from "../../system/logger.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
+import type { HostLabels } from "../../torrents/task-api.ts";
 import type { Torrent } from "../engine/types.ts";
 import { nextAnnounceMs } from "./announce-plan.ts";
 import { type AnnounceEvent, announceUrl, parseAnnounceAnswer } from "./announce-query.ts";
@@ -20,6 +21,7 @@ export interface AnnouncerOptions {
   readonly starving: () => boolean;
   /** False: peers are not asked for, only told of us. */
   readonly sociable: () => boolean;
+  readonly labels: HostLabels;
   readonly get: HttpGet;
   readonly random: () => number;
   readonly logger: Logger;
@@ -174,6 +176,7 @@ export class Announcer {
       left: complete ? 0 : Math.max(1, torrent.geometry.lengthBytes - stats.bytesHave),
       numwant: wants ? NUMWANT : 0,
       event: input.event,
+      labels: this.#options.labels,
     });
     const answer = parseAnnounceAnswer(
       await get(url, { timeoutMs: ANNOUNCE_TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES, signal: input.signal }),

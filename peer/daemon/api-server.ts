@@ -50,15 +50,22 @@ export interface ApiTarget {
   stop(): void;
 }
 
-const STATUS_OF: Readonly<Record<string, number>> = { bad_request: 400, unsupported_scheme: 400, not_found: 404, internal: 500 };
+const STATUS_OF: Readonly<Record<string, number>> = {
+  bad_request: 400,
+  unsupported_scheme: 400,
+  unauthorized: 403,
+  not_found: 404,
+  internal: 500,
+};
 const HEADERS_TIMEOUT_MS = 10_000;
 
-/** A server that is not listening yet. */
-export function makeApiServer(target: ApiTarget, logger: Logger): http.Server {
+/** A server that is not listening yet. `everybody`: others than the daemon's own user come, who may download and look. */
+export function makeApiServer(target: ApiTarget, logger: Logger, { everybody = false } = {}): http.Server {
   const server = http.createServer(
     { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: HEADERS_TIMEOUT_MS, noDelay: true },
     (request, response) => {
-      route(target, request, response).catch((thrown: unknown) => {
+      const routed = everybody ? routeForEverybody(target, request, response) : route(target, request, response);
+      routed.catch((thrown: unknown) => {
         const error = toSkimmerError(thrown);
         if (error.code === "internal") logger.error({ err: thrown, method: request.method }, "request failed");
         if (response.headersSent) response.destroy();
@@ -68,6 +75,17 @@ export function makeApiServer(target: ApiTarget, logger: Logger): http.Server {
   );
   server.timeout = 0;
   return server;
+}
+
+/** What reads, and downloads, which are the caller's own. */
+const FOR_EVERYBODY: ReadonlySet<string> = new Set(["POST /v1/downloads", "POST /v1/listings", "POST /v1/seeds"]);
+
+async function routeForEverybody(target: ApiTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const path = (request.url ?? "/").split("?", 1)[0];
+  if (request.method === "GET" || FOR_EVERYBODY.has(`${request.method} ${path}`)) return route(target, request, response);
+  throw new SkimmerError("unauthorized", "only the daemon's own user may change its rates, remove its tasks or stop it", {
+    hint: "Run the command as that user, or as root.",
+  });
 }
 
 async function route(target: ApiTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {

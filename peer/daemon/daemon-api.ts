@@ -6,6 +6,7 @@
  * one `done` or `error`. With `stream` there are `data` events among them: after such a line come `length` bytes of the
  * content, in order. Closing the connection cancels the request.
  */
+import type { Offence } from "../../torrents/task-api.ts";
 import type { BytesFrom, TorrentPeer } from "../engine/types.ts";
 import type { TorrentSource } from "./torrent-source.ts";
 
@@ -131,6 +132,8 @@ export interface DaemonInfo {
   readonly supernodes: readonly string[];
   /** URL of the registry mirror; absent: there is none. */
   readonly mirror?: string;
+  /** Peers that are left alone, in all torrents. */
+  readonly bannedPeers: number;
   readonly activeDownloads: number;
   readonly torrents: number;
   readonly uptimeSeconds: number;
@@ -154,6 +157,20 @@ export interface TaskRow {
   readonly pinned: boolean;
 }
 
+/** A peer that is left alone. */
+export interface BannedPeer {
+  readonly host: string;
+  /** Where it listens; 0: unknown. */
+  readonly port: number;
+  readonly peerId: string;
+  readonly offence: Offence;
+  readonly reason: string;
+  /** How often it did what. */
+  readonly offences: Readonly<Partial<Record<Offence, number>>>;
+  /** For so much longer. */
+  readonly seconds: number;
+}
+
 /** `GET /v1/tasks/HASH`. */
 export interface TaskDetail extends TaskRow {
   readonly infoHashV1: string | null;
@@ -166,7 +183,10 @@ export interface TaskDetail extends TaskRow {
   readonly directory: string;
   /** The output that shares its file with the store; null: none. */
   readonly linked: boolean;
+  /** Since the torrent was opened. */
   readonly bannedPeers: number;
+  /** Peers that are left alone for what they did in this torrent. */
+  readonly banned: readonly BannedPeer[];
   readonly connected: readonly TorrentPeer[];
 }
 

@@ -10,11 +10,15 @@ import { SkimmerError } from "../../system/errors.ts";
 import { LOG_LEVELS } from "../../system/logger.ts";
 import type { CommandSpec, ParsedCommand } from "../../system/options.ts";
 import { parseDuration, parseRate } from "../../system/units.ts";
+import type { HostLabels } from "../../torrents/task-api.ts";
 import { parseClassRate } from "./check-request.ts";
 import type { HomePaths } from "./home-paths.ts";
 import { readPaths, SHARED_OPTIONS } from "./shared-options.ts";
 
 const DEFAULT_SUPERNODE = "http://127.0.0.1:8002";
+/** What the supernode takes. */
+const MOST_IDC = 64;
+const MOST_LOCATION = 512;
 const DEFAULT_PEER_LISTEN = "0.0.0.0:65002";
 
 export const DAEMON_COMMAND: CommandSpec = {
@@ -67,6 +71,8 @@ export const DAEMON_COMMAND: CommandSpec = {
       parse: parseDuration,
     },
     { flags: "--socket-group <GROUP>", help: "group (name or number) that may use the socket too; absent: only this user" },
+    { flags: "--idc <NAME>", help: "data centre of this host, so that near peers are preferred; absent: by its address" },
+    { flags: "--location <A|B|C>", help: "where this host is, from the widest place to the narrowest, e.g. eu|de|fra1|rack7" },
     { flags: "--take-over", help: "have a daemon that runs for this home stop, and take its place; absent: fail where one runs" },
     { flags: "--metrics <HOST:PORT>", help: "serve metrics for Prometheus at /metrics there; port 0: any free one; absent: no" },
     { flags: "--log-level <LEVEL>", help: `${LOG_LEVELS.join(", ")}`, default: "info", parse: parseLogLevel },
@@ -88,6 +94,7 @@ export interface DaemonSettings {
   readonly expireMs: number;
   /** Group id that may use the socket; undefined: nobody else. */
   readonly socketGroup: number | undefined;
+  readonly labels: HostLabels;
   readonly takeOver: boolean;
   /** Where to serve metrics; undefined: nowhere. */
   readonly metrics: HostPort | undefined;
@@ -111,10 +118,17 @@ export function readDaemonSettings(command: ParsedCommand): DaemonSettings {
     classBytesPerSecond: (options.priorityLimit as ReadonlyMap<number, number> | undefined) ?? new Map(),
     expireMs: options.expire as number,
     socketGroup: readGroup(options.socketGroup as string | undefined),
+    labels: { idc: readLabel(options.idc, "--idc", MOST_IDC), location: readLabel(options.location, "--location", MOST_LOCATION) },
     takeOver: options.takeOver === true,
     metrics: typeof options.metrics === "string" ? parseHostPort(options.metrics) : undefined,
     logLevel: options.logLevel as string,
   };
+}
+
+function readLabel(value: unknown, option: string, most: number): string | undefined {
+  if (typeof value !== "string") return undefined;
+  if (value.length <= most) return value;
+  throw new SkimmerError("bad_request", `${option} is longer than ${most} characters`);
 }
 
 /** The id of a group by name or number, from /etc/group. */

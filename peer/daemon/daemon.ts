@@ -2,7 +2,6 @@
  * The host daemon put together: engine, store, planner, API. Drives its start and its end.
  * One daemon per home: the lock comes first, and goes last.
  */
-import { randomBytes } from "node:crypto";
 import { mkdir, rm, unlink } from "node:fs/promises";
 import type { Server } from "node:http";
 import { type OriginOptions, openOrigin } from "../../origin/open-origin.ts";
@@ -16,8 +15,7 @@ import { acquireLock } from "../../system/lock-file.ts";
 import type { Logger } from "../../system/logger.ts";
 import { VERSION } from "../../system/options.ts";
 import type { InfoHash } from "../../torrents/ids.ts";
-import { makePeerId } from "../../torrents/peer-id.ts";
-import { openEngine } from "../engine/engine.ts";
+import type { HostLabels } from "../../torrents/task-api.ts";
 import type { Engine } from "../engine/types.ts";
 import { type ApiTarget, type DownloadIo, makeApiServer } from "./api-server.ts";
 import { CacheKeeper } from "./cache-keeper.ts";
@@ -35,7 +33,8 @@ import type {
 import { type DownloadParts, runDownload } from "./download.ts";
 import { Planner, type PlannerOptions } from "./download-plan.ts";
 import { fetchTorrentInfo } from "./fetch-torrent-info.ts";
-import type { HomePaths } from "./home-paths.ts";
+import { type HomePaths, ownerSocket } from "./home-paths.ts";
+import { HostRates } from "./host-rates.ts";
 import { httpGet } from "./http-get.ts";
 import { IdleTimer } from "./idle-timer.ts";
 import { InlineStore } from "./inline-store.ts";
@@ -43,8 +42,10 @@ import { listFolder } from "./list-folder.ts";
 import { listenSocket } from "./listen-socket.ts";
 import { openLocalKey } from "./local-key.ts";
 import { type Content, openContent, openStored } from "./open-content.ts";
+import { openEngineAt } from "./open-engine-at.ts";
 import { OpenRuns } from "./open-runs.ts";
 import { outsideAddresses } from "./outside-addresses.ts";
+import { PeerReporter } from "./peer-reporter.ts";
 import { resumeSeeding } from "./resume-seeding.ts";
 import { seedFile } from "./seed-file.ts";
 import { SupernodeClient } from "./supernode-client.ts";
@@ -61,6 +62,8 @@ export interface DaemonOptions {
   /** Bytes per second; 0 is unlimited. */
   readonly uploadBytesPerSecond: number;
   readonly downloadBytesPerSecond: number;
+  /** Where this host is, for the supernode's choice of peers; absent: by its address. */
+  readonly labels?: HostLabels;
   /** Of all downloads of one priority together, by priority; absent: unlimited. */
   readonly classBytesPerSecond?: ReadonlyMap<number, number>;
   /** Where origins are read from, and how fast; absent: the defaults. */
@@ -92,7 +95,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
   readonly #open: AsyncDisposableStack;
   readonly #origin: SharedOrigin;
   readonly #keeper: CacheKeeper;
-  #limits: Required<HostLimits>;
+  readonly #rates: HostRates;
   #uploadedBytes = 0;
   #mirror: string | undefined;
   readonly #ending = new AbortController();
@@ -119,12 +122,12 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     this.#startedMs = this.#clock.nowMs();
     this.#origin = open.origin;
     this.#keeper = open.keeper;
-    this.#limits = {
+    this.#rates = new HostRates(open, {
       upload: options.uploadBytesPerSecond,
       download: options.downloadBytesPerSecond,
       backToSource: options.origin?.limits?.bytesPerSecond ?? 0,
-      priorities: limitedOf(Object.fromEntries(options.classBytesPerSecond ?? [])),
-    };
+      priorities: Object.fromEntries(options.classBytesPerSecond ?? []),
+    });
     this.#idle = new IdleTimer({ idleMs: options.idleExitMs, onIdle: options.onStop, isActive: () => this.#uploadedSince() });
   }
 
@@ -138,20 +141,23 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     await rm(paths.spool, { recursive: true, force: true });
     const [key, index] = await Promise.all([openLocalKey(paths.key), TaskIndex.open(paths.tasks)]);
     const engine = stack.use(await openEngineAt(options));
-    engine.setLimits({ classBytesPerSecond: options.classBytesPerSecond });
     const origin = openOrigin(options.origin);
     stack.defer(() => origin.close());
     const common = { index, origin, key, engine, clock: realClock, logger, epochMs: () => Date.now() };
-    const runs = new OpenRuns({ ...common, get: httpGet, random: Math.random });
-    stack.defer(() => runs.close());
-    const client = new SupernodeClient({
-      list: new SupernodeList(),
-      peer: { id: engine.peerId, port: engine.address.port },
-      clock: realClock,
-      logger,
+    const peer = { id: engine.peerId, port: engine.address.port, ...options.labels };
+    const reporter = stack.use(new PeerReporter({ supernodes: options.supernodes, peer, clock: realClock, logger }));
+    const runs: OpenRuns = new OpenRuns({
+      ...common,
+      get: httpGet,
+      random: Math.random,
+      labels: options.labels ?? {},
+      renew: (request, signal) => planner.planSwarm(request, signal),
+      onBanned: (infoHash, banned) => reporter.note(infoHash, banned),
     });
+    stack.defer(() => runs.close());
+    const client = new SupernodeClient({ list: new SupernodeList(), peer, clock: realClock, logger });
     const fetchInfos: PlannerOptions["fetchInfos"] = (source, { signal }) => fetchTorrentInfo(source, { engine, get: httpGet, signal });
-    const planner = new Planner({ ...common, supernodes: options.supernodes, client, fetchInfos });
+    const planner: Planner = new Planner({ ...common, supernodes: options.supernodes, client, fetchInfos, patientTries: PATIENT_TRIES });
     const keeper = stack.use(
       new CacheKeeper({ ...common, runs, home: paths.home, size: options.cacheSize ?? { bytes: 0 }, expireMs: options.expireMs ?? 0 }),
     );
@@ -241,28 +247,19 @@ export class Daemon implements ApiTarget, AsyncDisposable {
 
   task(infoHash: InfoHash): TaskDetail | undefined {
     const entry = this.#index.findByHashes([infoHash]);
-    return entry && taskDetail(entry, this.#runs.get(entry.infoHash), this.#index.directory(entry.infoHash));
+    return (
+      entry &&
+      taskDetail(entry, this.#runs.get(entry.infoHash), { directory: this.#index.directory(entry.infoHash), nowMs: this.#clock.nowMs() })
+    );
   }
 
   limits(): Required<HostLimits> {
-    return this.#limits;
+    return this.#rates.now;
   }
 
   /** In force at once, until the daemon ends. */
   setLimits(change: HostLimits): void {
-    const { upload, download, backToSource, priorities } = this.#limits;
-    this.#limits = {
-      upload: change.upload ?? upload,
-      download: change.download ?? download,
-      backToSource: change.backToSource ?? backToSource,
-      priorities: limitedOf({ ...priorities, ...change.priorities }),
-    };
-    this.#engine.setLimits({
-      uploadBytesPerSecond: change.upload,
-      downloadBytesPerSecond: change.download,
-      classBytesPerSecond: new Map(Object.entries(change.priorities ?? {}).map(([priority, rate]) => [Number(priority), rate])),
-    });
-    if (change.backToSource !== undefined) this.#origin.setLimits({ bytesPerSecond: change.backToSource });
+    this.#rates.change(change);
   }
 
   async seed(request: SeedRequest, { signal }: { signal: AbortSignal }): Promise<SeedResult> {
@@ -306,6 +303,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
       peerId: this.#engine.peerId,
       supernodes,
       mirror: this.#mirror,
+      bannedPeers: this.#engine.banned.length,
       activeDownloads: this.#idle.busy,
       torrents: this.#engine.torrents.size,
       uptimeSeconds: Math.round((this.#clock.nowMs() - this.#startedMs) / 1000),
@@ -336,48 +334,34 @@ export class Daemon implements ApiTarget, AsyncDisposable {
 
   async #listen(): Promise<void> {
     const { paths, logger } = this.#options;
-    const server = makeApiServer(this, logger);
-    this.#open.defer(() => closeServer(server));
-    try {
-      await listenSocket(server, paths.socket, this.#options.socketGroup);
-    } catch (thrown) {
-      await this[Symbol.asyncDispose]();
-      throw thrown;
+    const { socketGroup } = this.#options;
+    // a group may download; what the whole host feels is for the daemon's own user
+    const own = socketGroup === undefined ? [] : [{ path: ownerSocket(paths.socket), group: undefined }];
+    for (const { path, group } of [...own, { path: paths.socket, group: socketGroup }]) {
+      const server = makeApiServer(this, logger, { everybody: group !== undefined });
+      this.#open.defer(() => closeServer(server));
+      try {
+        await listenSocket(server, path, group);
+      } catch (thrown) {
+        await this[Symbol.asyncDispose]();
+        throw thrown;
+      }
+      // First to go: nobody shall find a socket behind which everything is ending.
+      this.#open.defer(() => unlink(path).catch(() => undefined));
     }
-    // First to go: nobody shall find a socket behind which everything is ending.
-    this.#open.defer(() => unlink(paths.socket).catch(() => undefined));
   }
 }
 
-/** Without those that are not limited. */
-function limitedOf(rates: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(rates).filter(([, rate]) => rate > 0));
-}
-
+/** Five seconds, which is longer than a supernode takes to start again. */
+const PATIENT_TRIES = 11;
 /** The lock is waited for: a daemon ends its downloads, tells the trackers, and flushes first. */
 const TAKE_OVER_MS = 12_000;
 
 /** Asks the daemon behind the socket to stop; it is no failure where there is none. */
 async function stopRunningDaemon(socketPath: string): Promise<void> {
-  await requestJson({ url: "http://dfdaemon/v1/stop", socketPath, method: "POST", timeoutMs: 2_000 }).catch(() => undefined);
-}
-
-/** The engine at the wanted port, or at a free one where the wanted one was only the default. */
-async function openEngineAt(options: DaemonOptions): Promise<Engine> {
-  const { peerListen, logger, uploadBytesPerSecond, downloadBytesPerSecond } = options;
-  const common = {
-    role: "peer",
-    peerId: makePeerId("peer", randomBytes(20)),
-    uploadBytesPerSecond,
-    downloadBytesPerSecond,
-    logger,
-  } as const;
-  try {
-    return await openEngine({ ...common, listen: peerListen });
-  } catch (thrown) {
-    if (toSkimmerError(thrown).code !== "address_in_use" || options.peerPortGiven) throw thrown;
-    logger.info({ port: peerListen.port }, "the default peer port is taken; using a free one");
-    return openEngine({ ...common, listen: { ...peerListen, port: 0 } });
+  for (const path of [ownerSocket(socketPath), socketPath]) {
+    const request = { url: "http://dfdaemon/v1/stop", socketPath: path, method: "POST", timeoutMs: 2_000 };
+    if ((await requestJson(request).catch(() => undefined))?.status === 202) return;
   }
 }
 

@@ -5,6 +5,7 @@
  * the supernode's seeder asked it, or we did.
  */
 import { type KeyObject, randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Origin, Probe } from "../../origin/types.ts";
 import { SkimmerError } from "../../system/errors.ts";
 import { infoHashV1, infoHashV2 } from "../../torrents/final-torrents.ts";
@@ -15,7 +16,7 @@ import { makeLocalTorrent } from "./local-torrent.ts";
 import { originRequest } from "./origin-request.ts";
 import { hasValidators, isSameContent } from "./same-content.ts";
 import { SingleFlight } from "./single-flight.ts";
-import type { SupernodeClient } from "./supernode-client.ts";
+import type { Registration, SupernodeClient } from "./supernode-client.ts";
 import type { TaskEntry } from "./task-entry.ts";
 import type { TaskIndex } from "./task-index.ts";
 import { describeInfos, hashesOf, type TorrentInfos, type TorrentSource } from "./torrent-source.ts";
@@ -48,6 +49,8 @@ export interface PlannerOptions {
   /** Info dicts of a torrent of which only the hash is known. */
   readonly fetchInfos: (source: TorrentSource, options: { signal: AbortSignal }) => Promise<TorrentInfos>;
   readonly epochMs: () => number;
+  /** How often supernodes are asked, half a second apart, by a request that may not read the origin; absent: once. */
+  readonly patientTries?: number;
 }
 
 export interface PlanOptions {
@@ -59,6 +62,7 @@ export interface PlanOptions {
 /** Why the origin is read by a download that may still find its swarm. */
 export const NO_SUPERNODE = "no supernode answers";
 const SALT_BYTES = 16;
+const ASK_AGAIN_MS = 500;
 
 export class Planner {
   readonly #options: PlannerOptions;
@@ -81,10 +85,25 @@ export class Planner {
     if (request.torrent !== undefined) return this.#planTorrent(request, request.torrent, { signal, warnings });
     if (request.pattern === "source") return this.#planOrigin(request, { signal, warnings, reason: "as asked for" });
     if (options.straight) return this.#planOrigin(request, { signal, warnings, reason: "the content changed at the origin" });
-    const registration = await this.#options.client.register(supernodes, request, { signal, warn: (message) => warnings.push(message) });
+    const registration = await this.#register(request, { supernodes, signal, warnings });
     if (registration.kind === "answer") return this.#planAnswer({ request, answer: registration.answer, signal, warnings });
     if (request.notbs) throw noSupernode(supernodes, registration.failures);
     return this.#planOrigin(request, { signal, warnings, reason: NO_SUPERNODE });
+  }
+
+  /** A request that may not read the origin has nobody else: it outlasts a supernode's restart. */
+  async #register(
+    request: DownloadRequest,
+    options: { supernodes: readonly string[]; signal: AbortSignal; warnings: string[] },
+  ): Promise<Registration> {
+    const { supernodes, signal, warnings } = options;
+    const warn = (message: string): void => void (warnings.includes(message) || warnings.push(message));
+    const tries = request.notbs ? (this.#options.patientTries ?? 1) : 1;
+    for (let left = tries - 1; ; left--) {
+      const registration = await this.#options.client.register(supernodes, request, { signal, warn });
+      if (registration.kind === "answer" || left <= 0) return registration;
+      await sleep(ASK_AGAIN_MS, undefined, { signal });
+    }
   }
 
   /** A .torrent or magnet link: what is stored already, else a torrent of its own. */

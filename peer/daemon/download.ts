@@ -103,7 +103,7 @@ async function fetchByPlan(job: Job, straight: boolean): Promise<Outcome> {
     case "spool":
       return fetchSpool(job, plan);
     case "torrent":
-      return plan.task.alone === NO_SUPERNODE && job.sink === undefined ? fetchUntilSwarm(job, plan.task) : fetchTorrent(job, plan.task);
+      return plan.task.alone === NO_SUPERNODE ? fetchUntilSwarm(job, plan.task) : fetchTorrent(job, plan.task);
   }
 }
 
@@ -226,7 +226,8 @@ async function fetchTorrent(job: Job, task: OpenTask): Promise<Outcome> {
 async function fetchUntilSwarm(job: Job, own: OpenTask): Promise<Outcome> {
   const ended = new AbortController();
   const signal = AbortSignal.any([job.signal, ended.signal]);
-  const alone = fetchTorrent({ ...job, signal }, own);
+  const stream = countedSink(job.sink);
+  const alone = fetchTorrent({ ...job, signal, sink: stream?.sink }, own);
   const swarm = findSwarm(job.parts.planner, { request: job.request, own, signal });
   try {
     const first = await Promise.race([alone.then((outcome) => ({ outcome })), swarm.then((task) => ({ task }))]);
@@ -237,10 +238,34 @@ async function fetchUntilSwarm(job: Job, own: OpenTask): Promise<Outcome> {
     await using left = await job.parts.runs.open(own);
     ended.abort(new SkimmerError("cancelled", "the swarm is back"));
     await alone.catch(() => undefined);
-    return await fetchInSwarm(job, { task, left });
+    await stream?.taken();
+    return await fetchInSwarm(stream === undefined ? job : goOn(job, stream.sentBytes()), { task, left });
   } finally {
     ended.abort(new SkimmerError("cancelled", "the download has ended"));
   }
+}
+
+/** The job from the byte on at which its stream was left. */
+function goOn(job: Job, sentBytes: number): Job {
+  const skipBytes = (job.request.stream?.skipBytes ?? 0) + sentBytes;
+  return { ...job, request: { ...job.request, stream: { ...job.request.stream, skipBytes } } };
+}
+
+/** The sink, with a count of what it got; taken() resolves when the last bytes are through, well or not. */
+function countedSink(sink: ContentSink | undefined) {
+  if (sink === undefined) return undefined;
+  let sent = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    sink: (bytes: Buffer): Promise<void> => {
+      sent += bytes.length;
+      const taking = sink(bytes);
+      last = taking.catch(() => undefined);
+      return taking;
+    },
+    sentBytes: () => sent,
+    taken: () => last,
+  };
 }
 
 async function fetchInSwarm(job: Job, { task, left }: { task: OpenTask; left: RunHandle }): Promise<Outcome> {

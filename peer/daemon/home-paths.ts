@@ -20,7 +20,13 @@ export interface HomePaths {
   readonly key: string;
 }
 
-const MAX_SOCKET_PATH_BYTES = 100;
+const MAX_SOCKET_PATH_BYTES = 96;
+const OWNER_SUFFIX = ".own";
+
+/** The socket of the daemon's own user, beside one that a group may use. */
+export function ownerSocket(socket: string): string {
+  return `${socket}${OWNER_SUFFIX}`;
+}
 
 /** All paths for an absolute `home`. */
 export function homePaths(input: { home: string; uid: number; temporary: string }): HomePaths {

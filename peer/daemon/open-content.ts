@@ -17,6 +17,7 @@ import type { DownloadParts } from "./download.ts";
 import type { OpenTask } from "./download-plan.ts";
 import type { RunHandle } from "./open-runs.ts";
 import { type ContentSink, streamTorrent } from "./stream-content.ts";
+import { streamFile } from "./stream-file.ts";
 
 /** First and last byte, inclusive. */
 export interface ByteSpan {
@@ -38,10 +39,12 @@ export interface Content extends AsyncDisposable {
   from(): BytesFrom;
   /** Fetches what is missing, also while nobody reads. */
   fetchAll(): void;
-  /** Sends the span in order as it comes. Rejects with the signal's reason, or with why the bytes cannot be had. */
+  /** Sends the span in order as it comes; bytes are the sink's until its promise resolves. Rejects with the signal's reason, or with why the bytes cannot be had. */
   stream(span: ByteSpan, sink: ContentSink, signal: AbortSignal): Promise<void>;
   /** A reader computed the SHA-256 of the whole. */
   noteSha256(hex: string): void;
+  /** It is not what it should be: forgotten when the last who reads it leaves. */
+  discard(): void;
 }
 
 const NOTHING: BytesFrom = { origin: 0, seeder: 0, peers: 0, cache: 0 };
@@ -118,6 +121,10 @@ class SmallContent implements Content {
     // costs nothing to compute again
   }
 
+  discard(): void {
+    // nothing is kept
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     // nothing is held
   }
@@ -132,6 +139,7 @@ class TorrentContent implements Content {
   readonly #begin: { from: BytesFrom; bytesHave: number };
   readonly #ended = new AbortController();
   #fetching: Promise<unknown> | undefined;
+  #discarded = false;
 
   constructor(parts: DownloadParts, open: { request: DownloadRequest; task: OpenTask; handle: RunHandle }) {
     this.#parts = parts;
@@ -186,10 +194,19 @@ class TorrentContent implements Content {
 
   async stream(span: ByteSpan, sink: ContentSink, signal: AbortSignal): Promise<void> {
     if (span.lastByte < span.firstByte) return;
+    const reads = AbortSignal.any([signal, this.#ended.signal]);
+    if (this.complete) return streamFile(this.#torrent.dataPath, span, sink, reads);
     const { run } = this.#handle;
     const ended = new AbortController();
-    const both = AbortSignal.any([signal, this.#ended.signal, ended.signal]);
-    const reading = { torrent: this.#torrent, skipBytes: span.firstByte, endBytes: span.lastByte + 1, sink, cursor: run.openCursor() };
+    const both = AbortSignal.any([reads, ended.signal]);
+    const reading = {
+      torrent: this.#torrent,
+      skipBytes: span.firstByte,
+      endBytes: span.lastByte + 1,
+      sink,
+      reuse: true,
+      cursor: run.openCursor(),
+    };
     try {
       const waiting = run.wait(this.#request, { signal: both, onProgress: () => undefined, span: this.#pieces(span) });
       await Promise.all([waiting, streamTorrent({ ...reading, signal: both })]);
@@ -206,11 +223,16 @@ class TorrentContent implements Content {
     this.#parts.index.update(this.infoHash, { sha256: hex }).catch((thrown: unknown) => this.#warn(thrown));
   }
 
+  discard(): void {
+    this.#discarded = true;
+    this.#handle.discard();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended.abort(new SkimmerError("cancelled", "nobody reads this content any more"));
     await this.#fetching;
     try {
-      await this.#checkDigest();
+      if (!this.#discarded) await this.#checkDigest();
       await this.#parts.index.update(this.infoHash, { lastUsedAtMs: this.#parts.epochMs() });
     } catch (thrown) {
       this.#warn(thrown);

@@ -12,13 +12,17 @@ import { SkimmerError } from "../../system/errors.ts";
 import type { Logger } from "../../system/logger.ts";
 import { geometryOf } from "../../torrents/geometry.ts";
 import type { InfoHash } from "../../torrents/ids.ts";
+import type { HostLabels } from "../../torrents/task-api.ts";
+import type { BannedPeer } from "../engine/peer-conduct.ts";
 import type { Engine, TorrentSpec } from "../engine/types.ts";
 import { Announcer } from "./announcer.ts";
 import { addAccounts } from "./byte-account.ts";
 import type { OpenTask } from "./download-plan.ts";
 import type { HttpGet } from "./http-get.ts";
 import { OriginReader } from "./origin-reader.ts";
+import type { TaskEntry } from "./task-entry.ts";
 import { isLinkIntact, type TaskIndex } from "./task-index.ts";
+import type { Renew } from "./task-renewal.ts";
 import { TaskRun } from "./task-run.ts";
 
 export interface OpenRunsOptions {
@@ -29,6 +33,10 @@ export interface OpenRunsOptions {
   readonly get: HttpGet;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly renew: Renew;
+  readonly labels: HostLabels;
+  /** Hears of peers that were banned for what they did in a supernode's torrent. */
+  readonly onBanned: (infoHash: InfoHash, peer: BannedPeer) => void;
   readonly logger: Logger;
 }
 
@@ -135,7 +143,7 @@ export class OpenRuns {
   }
 
   async #begin(task: OpenTask): Promise<OpenRun> {
-    const { engine, index, origin, clock, logger, get, random } = this.#options;
+    const { engine, index, origin, clock, logger, get, random, labels } = this.#options;
     const { entry } = task;
     await index.save(
       entry.linked !== undefined && index.get(entry.infoHash) === undefined
@@ -154,6 +162,7 @@ export class OpenRuns {
       port: engine.address.port,
       starving: () => run?.starving ?? false,
       sociable: () => open?.sociable ?? !task.seedersOnly,
+      labels,
       get,
       random,
       logger,
@@ -163,6 +172,7 @@ export class OpenRuns {
       reader,
       hurry: () => announcer.hurry(),
       alone: task.alone,
+      renew: task.alone === undefined && isSupernodes(entry) ? this.#options.renew : undefined,
       earlier: index.get(entry.infoHash)?.from,
       clock,
       logger,
@@ -211,11 +221,13 @@ export class OpenRuns {
         .update(torrent.infoHash, known)
         .catch((error: unknown) => logger.warn({ err: error, infoHash: torrent.infoHash }, "task.json could not be written"));
     };
+    const onBanned = (peer: BannedPeer): void => this.#options.onBanned(torrent.infoHash, peer);
+    if (isSupernodes(index.get(torrent.infoHash))) torrent.on("banned", onBanned);
     torrent.on("complete", save);
     torrent.on("final", save);
     if (torrent.complete && index.get(torrent.infoHash)?.complete === false) save();
     return () => {
-      torrent.off("complete", save).off("final", save);
+      torrent.off("complete", save).off("final", save).off("banned", onBanned);
       if (torrent.stats.piecesHave > 0) save();
     };
   }
@@ -264,4 +276,9 @@ export class OpenRuns {
       await this.remove(infoHash);
     }
   }
+}
+
+/** True where a supernode made the torrent: not this host, nor somebody else. */
+function isSupernodes(entry: TaskEntry | undefined): boolean {
+  return entry?.liveInfo !== undefined && !entry.local;
 }

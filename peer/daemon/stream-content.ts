@@ -18,6 +18,8 @@ export interface TorrentStreamOptions {
   readonly skipBytes: number;
   /** Where to stop; absent: at the end. */
   readonly endBytes?: number;
+  /** True: the sink is done with bytes when its promise resolves, so two buffers take turns. New memory for each chunk costs more than the rest. */
+  readonly reuse?: boolean;
   readonly sink: ContentSink;
   /** Where the reader stands, and that it has left. */
   readonly cursor: { move(index: number): void; [Symbol.dispose](): void };
@@ -30,30 +32,42 @@ export async function streamTorrent(options: TorrentStreamOptions): Promise<void
   using cursor = options.cursor;
   const end = options.endBytes ?? torrent.geometry.lengthBytes;
   const move = (index: number): void => cursor.move(index);
+  const size = Math.min(MAX_DATA_BYTES, Math.max(0, end - options.skipBytes));
+  const kept = options.reuse === true ? [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)] : undefined;
+  const read = (at: number, turn: number): Promise<Buffer> => readAt(torrent, { at, end, move, signal, target: kept?.[turn % 2] });
   // the next bytes are read while the sink takes these
   let next: Promise<Buffer> | undefined;
-  for (let at = options.skipBytes; at < end; ) {
-    const bytes = await (next ?? readAt(torrent, { at, end, move, signal }));
+  for (let at = options.skipBytes, turn = 0; at < end; turn++) {
+    const bytes = await (next ?? read(at, turn));
     at += bytes.length;
-    next = at < end ? readAt(torrent, { at, end, move, signal }) : undefined;
+    next = at < end ? read(at, turn + 1) : undefined;
     next?.catch(() => undefined);
     signal.throwIfAborted();
     await sink(bytes);
   }
 }
 
+interface ReadAt {
+  readonly at: number;
+  readonly end: number;
+  readonly move: (index: number) => void;
+  readonly signal: AbortSignal;
+  /** Where to; undefined: into new memory. */
+  readonly target: Buffer | undefined;
+}
+
 /** The bytes from `at` on, out of one piece, when it is there. */
-async function readAt(
-  torrent: Torrent,
-  { at, end, move, signal }: { at: number; end: number; move: (index: number) => void; signal: AbortSignal },
-): Promise<Buffer> {
+async function readAt(torrent: Torrent, { at, end, move, signal, target }: ReadAt): Promise<Buffer> {
   const { geometry } = torrent;
   const index = Math.floor(at / geometry.pieceLengthBytes);
   move(index);
   await pieceThere(torrent, index, signal);
   const start = at - pieceOffset(geometry, index);
   const lengthBytes = Math.min(MAX_DATA_BYTES, end - at, pieceLengthAt(geometry, index) - start);
-  return torrent.read(index, { start, lengthBytes });
+  if (target === undefined) return torrent.read(index, { start, lengthBytes });
+  const bytes = target.subarray(0, lengthBytes);
+  await torrent.readInto(index, start, bytes);
+  return bytes;
 }
 
 /** Sends content that is in memory. */

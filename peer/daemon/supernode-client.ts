@@ -9,7 +9,6 @@ import { type ErrorCode, SkimmerError, toSkimmerError } from "../../system/error
 import { EXIT_CODES } from "../../system/exit-codes.ts";
 import { type JsonResponse, requestJson } from "../../system/json-http.ts";
 import type { Logger } from "../../system/logger.ts";
-import type { PeerId } from "../../torrents/ids.ts";
 import { parseTaskAnswer } from "../../torrents/parse-task-answer.ts";
 import type { ApiErrorBody, TaskAnswer, TaskRequest } from "../../torrents/task-api.ts";
 import { originKey } from "../../torrents/task-identity.ts";
@@ -22,7 +21,7 @@ export type Registration =
 
 export interface SupernodeClientOptions {
   readonly list: SupernodeList;
-  readonly peer: { readonly id: PeerId; readonly port: number };
+  readonly peer: NonNullable<TaskRequest["peer"]>;
   readonly clock: Clock;
   readonly logger: Logger;
 }

@@ -27,7 +27,11 @@ export function taskRow(entry: TaskEntry, run: TaskRun | undefined): TaskRow {
 }
 
 /** Everything that is known of one task. */
-export function taskDetail(entry: TaskEntry, run: TaskRun | undefined, directory: string): TaskDetail {
+export function taskDetail(
+  entry: TaskEntry,
+  run: TaskRun | undefined,
+  { directory, nowMs }: { directory: string; nowMs: number },
+): TaskDetail {
   const torrent = run?.torrent;
   const pieceCount = Math.ceil(entry.lengthBytes / entry.pieceLengthBytes);
   return {
@@ -41,6 +45,15 @@ export function taskDetail(entry: TaskEntry, run: TaskRun | undefined, directory
     directory,
     linked: entry.linked !== undefined,
     bannedPeers: torrent?.stats.bannedPeers ?? 0,
+    banned: (torrent?.banned ?? []).map(({ id, host, port, offence, reason, offences, untilMs }) => ({
+      host,
+      port,
+      peerId: id,
+      offence,
+      reason,
+      offences,
+      seconds: Math.round((untilMs - nowMs) / 1000),
+    })),
     connected: torrent?.peers ?? [],
   };
 }

@@ -9,21 +9,24 @@ import type { Clock } from "../../system/clock.ts";
 import { SkimmerError } from "../../system/errors.ts";
 import type { Logger } from "../../system/logger.ts";
 import { LEAST_PRIORITY } from "../engine/download-shares.ts";
-import { RateMeter } from "../engine/rate-meter.ts";
 import type { BytesFrom, PieceSpan, Torrent, TorrentStats } from "../engine/types.ts";
 import { accountAtEnd, accountSoFar } from "./byte-account.ts";
 import { type DownloadRequest, PROGRESS_INTERVAL_MS } from "./daemon-api.ts";
+import { FLOW_PAUSE_MS, FlowWatch } from "./flow-watch.ts";
 import { lowestLimit } from "./lowest-limit.ts";
 import type { OriginReader } from "./origin-reader.ts";
 import { originRequest } from "./origin-request.ts";
 import { decideSource } from "./source-decider.ts";
 import type { TaskEntry } from "./task-entry.ts";
+import { type Renew, TaskRenewal } from "./task-renewal.ts";
 
 export interface RunOptions {
   readonly torrent: Torrent;
   readonly reader: OriginReader;
   /** Asks the trackers sooner. */
   readonly hurry: () => void;
+  /** Asks the supernode for the task once more; undefined: it is none of its tasks. */
+  readonly renew?: Renew;
   /** Why nobody else can have this torrent; undefined: others can. */
   readonly alone: string | undefined;
   /** What came in an earlier life of the daemon. */
@@ -54,8 +57,6 @@ interface Member {
   readonly settle: PromiseWithResolvers<RunResult>;
 }
 
-/** A swarm pauses for this long at most and still counts as flowing. */
-const FLOW_PAUSE_MS = 1_500;
 /** A swarm that brings less than this may as well bring nothing. */
 const MIN_USEFUL_BYTES_PER_SECOND = 128 * 1024;
 const TICK_MS = PROGRESS_INTERVAL_MS;
@@ -67,15 +68,10 @@ export class TaskRun {
   readonly #options: RunOptions;
   readonly #members = new Set<Member>();
   readonly #cursors = new Set<{ readonly index: number }>();
-  readonly #meter = new RateMeter();
-  #bytesPerSecond = 0;
+  readonly #flow = new FlowWatch();
+  readonly #renewal: TaskRenewal | undefined;
   #timer: NodeJS.Timeout | undefined;
   #startedAtMs = 0;
-  #lastBytesAtMs: number | undefined;
-  #lastSwarmAtMs: number | undefined;
-  #flowingSinceMs: number | undefined;
-  #moved = 0;
-  #swarmMoved = 0;
   #originEndedAtMs: number | undefined;
   #originError: SkimmerError | undefined;
   #reason: string | undefined;
@@ -86,6 +82,8 @@ export class TaskRun {
   constructor(options: RunOptions) {
     this.#options = options;
     this.torrent = options.torrent;
+    const { torrent, renew, logger } = options;
+    this.#renewal = renew && new TaskRenewal({ torrent, renew, logger });
     this.torrent.on("complete", this.#onComplete);
     this.torrent.on("failed", this.#onFailed);
     this.torrent.on("piece", this.#onPiece);
@@ -167,9 +165,8 @@ export class TaskRun {
     this.#resolveSpans();
     if (this.#timer !== undefined) return;
     this.#startedAtMs = this.#options.clock.nowMs();
-    this.#lastBytesAtMs = undefined;
+    this.#flow.begin(this.torrent.stats);
     this.#originEndedAtMs = undefined;
-    this.#moved = this.#movedBytes();
     this.torrent.download(true);
     this.#timer = setInterval(this.#tick, TICK_MS);
     this.#tick();
@@ -209,12 +206,15 @@ export class TaskRun {
   #stopTimer(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+    this.#renewal?.stop();
   }
 
   /** The most generous and the most urgent of the waiting requests count; one without a limit frees all. */
   #applyLimit(): void {
     this.torrent.setDownloadLimit(this.limitBytesPerSecond);
-    this.torrent.setPriority(Math.min(LEAST_PRIORITY, ...[...this.#members].map(({ request }) => request.priority)));
+    const requests = [...this.#members].map(({ request }) => request);
+    this.torrent.setPriority(Math.min(LEAST_PRIORITY, ...requests.map(({ priority }) => priority)));
+    this.torrent.setSeedersOnly(requests.length > 0 && requests.every(({ pattern }) => pattern === "cdn"));
   }
 
   get limitBytesPerSecond(): number {
@@ -224,7 +224,7 @@ export class TaskRun {
 
   readonly #tick = (): void => {
     const nowMs = this.#options.clock.nowMs();
-    this.#observe(nowMs);
+    this.#flow.observe(this.torrent.stats, nowMs);
     if (this.torrent.complete) {
       this.#resolveAll();
       return;
@@ -233,33 +233,14 @@ export class TaskRun {
     this.#act(nowMs);
   };
 
-  #observe(nowMs: number): void {
-    const { from, downloadBytesPerSecond } = this.torrent.stats;
-    const swarmMoved = from.seeder + from.peers;
-    const moved = this.#movedBytes();
-    if (moved > this.#moved || downloadBytesPerSecond > 0) this.#lastBytesAtMs = nowMs;
-    if (swarmMoved > this.#swarmMoved || downloadBytesPerSecond > 0) {
-      this.#flowingSinceMs ??= nowMs;
-      this.#lastSwarmAtMs = nowMs;
-    } else if (nowMs - (this.#lastSwarmAtMs ?? 0) > FLOW_PAUSE_MS) this.#flowingSinceMs = undefined;
-    this.#moved = moved;
-    this.#swarmMoved = swarmMoved;
-    this.#bytesPerSecond = Math.round(this.#meter.rateOfTotal(moved, nowMs));
-  }
-
-  #movedBytes(): number {
-    const { from } = this.torrent.stats;
-    return from.origin + from.seeder + from.peers;
-  }
-
   #act(nowMs: number): void {
     const { stats } = this.torrent;
     const { reader, alone } = this.#options;
     const decision = decideSource({
       nowMs,
       startedAtMs: this.#startedAtMs,
-      lastBytesAtMs: this.#lastBytesAtMs,
-      swarmFlowingSinceMs: this.#flowingSinceMs,
+      lastBytesAtMs: this.#flow.lastBytesAtMs,
+      swarmFlowingSinceMs: this.#flow.flowingSinceMs,
       connections: stats.connections,
       seeds: stats.seeds,
       originAllowed: this.#originMember() !== undefined,
@@ -270,8 +251,11 @@ export class TaskRun {
     });
     if (decision.kind === "read_origin") this.#readOrigin(decision.reason);
     if (decision.kind === "leave_origin") void reader.stop();
-    if (decision.kind === "give_up") this.#rejectAll(this.#originError ?? this.#noProgress());
+    if (decision.kind === "give_up") this.#rejectAll(this.#originError ?? this.#renewal?.error ?? this.#noProgress());
     this.#hurryOnce(nowMs);
+    const [member] = this.#members;
+    const quietMs = nowMs - (this.#flow.lastBytesAtMs ?? this.#startedAtMs);
+    if (member !== undefined) this.#renewal?.check({ quietMs, nowMs }, member.request, (error) => this.#rejectAll(error));
   }
 
   /** Progress shows whole pieces only: how long one may take at the lowest rate that still counts as progress. */
@@ -332,7 +316,7 @@ export class TaskRun {
     const from = accountSoFar({ begin: member.begin, now: stats });
     return {
       bytes: Math.min(this.torrent.geometry.lengthBytes, stats.bytesHave),
-      rate: this.#bytesPerSecond,
+      rate: this.#flow.bytesPerSecond,
       peers: stats.connections,
       from,
     };

@@ -4,7 +4,7 @@
 import { SkimmerError } from "../../system/errors.ts";
 import type { ErrorEvent } from "../daemon/daemon-api.ts";
 import type { DaemonPlace } from "./daemon-place.ts";
-import { askDaemon, type DaemonRequest } from "./daemon-socket.ts";
+import { askDaemon, type DaemonRequest, managingSocket } from "./daemon-socket.ts";
 import { errorOf } from "./fetch-through-daemon.ts";
 
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
@@ -18,7 +18,7 @@ export interface DaemonCall extends Pick<DaemonRequest, "method" | "path" | "bod
 /** The answer; starts a daemon where none runs. Rejects with the daemon's own SkimmerError, or `daemon_unreachable`. */
 export async function callDaemon<T>(call: DaemonCall): Promise<T> {
   const { place, signal, method, path, body } = call;
-  const ask = () => askDaemon({ socket: place.paths.socket, method, path, body, signal });
+  const ask = () => askDaemon({ socket: managingSocket(place.paths.socket), method, path, body, signal });
   let response = await ask();
   if (response === undefined) {
     const { startDaemon } = await import("./start-daemon.ts");

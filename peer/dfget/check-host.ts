@@ -11,6 +11,7 @@ import { formatBytes } from "../../system/units.ts";
 import { readSupernode } from "../daemon/check-request.ts";
 import type { DaemonInfo } from "../daemon/daemon-api.ts";
 import { outsideAddresses } from "../daemon/outside-addresses.ts";
+import { checkConnectBack } from "./check-connect-back.ts";
 import type { DaemonPlace } from "./daemon-place.ts";
 import { isListening } from "./daemon-socket.ts";
 
@@ -23,6 +24,7 @@ export interface Finding {
 }
 
 const PROBE_TIMEOUT_MS = 3_000;
+const MIRROR_TIMEOUT_MS = 40_000;
 const DEFAULT_SUPERNODE = "http://127.0.0.1:8002";
 const DEFAULT_PEER_PORT = 65002;
 const LITTLE_BYTES = 1_000_000_000;
@@ -30,7 +32,7 @@ const MOST_SKEW_MS = 60_000;
 const PROXY_VARIABLES = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy", "NO_PROXY"];
 
 /** All findings, in the order of the checks. Rejects only with the reason of `signal`. */
-export async function checkHost(place: DaemonPlace, signal: AbortSignal): Promise<Finding[]> {
+export async function checkHost(place: DaemonPlace, { image, signal }: { image?: string; signal: AbortSignal }): Promise<Finding[]> {
   const info = await daemonInfo(place, signal);
   const supernodes = place.supernodes ?? info?.supernodes ?? [DEFAULT_SUPERNODE];
   const findings = await Promise.all([
@@ -38,8 +40,9 @@ export async function checkHost(place: DaemonPlace, signal: AbortSignal): Promis
     checkPort(info),
     checkAddresses(),
     checkDisk(place.paths.home),
-    ...supernodes.map((supernode) => checkSupernode(readSupernode(supernode).url, signal)),
+    ...supernodes.map((supernode) => checkSupernode(readSupernode(supernode).url, { info, signal })),
     checkProxy(),
+    ...(info?.mirror === undefined ? [] : [checkMirror(info.mirror, { image, signal })]),
   ]);
   signal.throwIfAborted();
   return findings.flat();
@@ -111,7 +114,7 @@ async function checkDisk(home: string): Promise<Finding> {
 }
 
 /** Is it there, is it one of ours, and does its clock agree? */
-async function checkSupernode(url: string, signal: AbortSignal): Promise<Finding[]> {
+async function checkSupernode(url: string, { info, signal }: { info: DaemonInfo | undefined; signal: AbortSignal }): Promise<Finding[]> {
   const name = `supernode ${url}`;
   const startedMs = performance.now();
   try {
@@ -119,7 +122,8 @@ async function checkSupernode(url: string, signal: AbortSignal): Promise<Finding
     const tookMs = Math.round(performance.now() - startedMs);
     if (status >= 500 || status === 404)
       return [{ name, status: "wrong", message: `answers HTTP ${status}`, advice: "Is the address that of a supernode?" }];
-    return [{ name, status: "ok", message: `answers in ${tookMs} ms` }, checkClock(name, headers.date)];
+    const reachable = info === undefined ? [] : await checkConnectBack(url, { port: parseHostPort(info.peer).port, signal });
+    return [{ name, status: "ok", message: `answers in ${tookMs} ms` }, checkClock(name, headers.date), ...reachable];
   } catch (thrown) {
     const { code, message, name: kind } = thrown as NodeJS.ErrnoException;
     const why = kind === "TimeoutError" || kind === "AbortError" ? `no answer within ${PROBE_TIMEOUT_MS / 1000} s` : (code ?? message);
@@ -135,6 +139,28 @@ function checkClock(name: string, date: string | undefined): Finding {
   if (skewMs <= MOST_SKEW_MS) return { name: "clock", status: "ok", message: `agrees with ${name}` };
   const advice = "Set the clock (NTP): expiry of certificates and caches goes by it.";
   return { name: "clock", status: "warning", message: `${Math.round(skewMs / 1000)} s away from that of ${name}`, advice };
+}
+
+/** The mirror pulls a tiny image through itself (mirror/self-check.ts). */
+async function checkMirror(mirror: string, { image, signal }: { image?: string; signal: AbortSignal }): Promise<Finding> {
+  const name = "mirror";
+  const query = image === undefined ? "" : `?image=${encodeURIComponent(image)}`;
+  try {
+    const { body } = await requestJson({ url: `${mirror}/.skimmer/check${query}`, timeoutMs: MIRROR_TIMEOUT_MS, signal });
+    const { ok, image: pulled, blobs, bytes, seconds, error, hint } = body as Record<string, unknown>;
+    const what = `${String(pulled)} through ${mirror}`;
+    if (ok === true)
+      return {
+        name,
+        status: "ok",
+        message: `pulled ${what}: ${Number(blobs)} blobs, ${formatBytes(Number(bytes))} in ${Number(seconds)} s`,
+      };
+    const advice = typeof hint === "string" ? hint : "Look at the daemon's log; is the registry reachable from here?";
+    return { name, status: "wrong", message: `cannot pull ${what}: ${String(error)}`, advice };
+  } catch (thrown) {
+    const advice = "Look at the daemon's log; restart it.";
+    return { name, status: "wrong", message: `${mirror} does not answer: ${(thrown as Error).message}`, advice };
+  }
 }
 
 function checkProxy(): Finding {

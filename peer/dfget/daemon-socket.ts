@@ -7,6 +7,7 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { SkimmerError } from "../../system/errors.ts";
 import type { DoneEvent, DownloadEvent, ErrorEvent } from "../daemon/daemon-api.ts";
+import { ownerSocket } from "../daemon/home-paths.ts";
 import { EventStream } from "./event-stream.ts";
 
 const http = process.getBuiltinModule("node:http");
@@ -60,6 +61,18 @@ const OTHERS_MAY_WRITE = 0o002;
 export function isShared(socket: string): boolean {
   const found = process.getBuiltinModule("node:fs").lstatSync(socket, { throwIfNoEntry: false });
   return found !== undefined && (found.uid !== process.getuid?.() || (found.mode & GROUP_BITS) !== 0);
+}
+
+/** The socket for what only the daemon's own user may do, where that is another one and this process may open it. */
+export function managingSocket(socket: string): string {
+  const { accessSync, constants } = process.getBuiltinModule("node:fs");
+  const own = ownerSocket(socket);
+  try {
+    accessSync(own, constants.W_OK);
+    return own;
+  } catch {
+    return socket;
+  }
 }
 
 /** Long homes have their socket in the shared temporary folder: what another user put there is not our daemon. */

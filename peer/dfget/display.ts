@@ -57,9 +57,9 @@ export class Display implements Reporter {
     stream.write(`${doneLine(done)}\n`);
   }
 
-  failed(job: Job, error: SkimmerError): void {
-    this.#remove(job);
-    this.note(`${job.url}: ${error.message}`);
+  failed(job: Job | undefined, error: SkimmerError): void {
+    if (job !== undefined) this.#remove(job);
+    this.note(job === undefined ? error.message : `${job.url}: ${error.message}`);
     if (error.hint !== undefined) this.#stream.write(`${printable(error.hint)}\n`);
   }
 

@@ -49,7 +49,7 @@ async function fetchInto(job: Job, target: ContentTarget | undefined, options: F
   let written = 0;
   let infoHash: string | undefined;
   const onEvent = (event: DownloadEvent): void => {
-    if (event.event === "start") infoHash ??= event.infoHash ?? undefined;
+    if (event.event === "start") infoHash = event.infoHash ?? infoHash;
     options.onEvent(event);
   };
   const onContent = (bytes: Buffer): Promise<void> | undefined => {

@@ -22,8 +22,8 @@ export class JsonReport implements Reporter {
     this.#print({ ...done, url: job.url });
   }
 
-  failed(job: Job, { code, message, hint }: SkimmerError): void {
-    this.#print({ event: "error", url: job.url, status: "error", code, message, hint });
+  failed(job: Job | undefined, { code, message, hint }: SkimmerError): void {
+    this.#print({ event: "error", url: job?.url, status: "error", code, message, hint });
   }
 
   note(message: string): void {

@@ -12,8 +12,8 @@ import { fetchThroughDaemon } from "./fetch-through-daemon.ts";
 export interface Reporter {
   event(job: Job, event: DownloadEvent): void;
   done(job: Job, done: DoneEvent): void;
-  /** One of several failed; a single one's failure is the command's. */
-  failed(job: Job, error: SkimmerError): void;
+  /** One of several failed; a single one's failure is the command's. `job` undefined: all were ended. */
+  failed(job: Job | undefined, error: SkimmerError): void;
   note(message: string): void;
   /** The outcome of several. */
   summary(counts: { downloads: number; failed: number }): void;

@@ -1,6 +1,7 @@
 /**
  * Known peer addresses of one torrent: whom to dial when. Decides: time is an argument.
- * Invariant: at most MOST_KNOWN addresses; a banned address is never handed out before its ban ends.
+ * A torrent without any connection has nothing to lose: it dials again much sooner than one that has others.
+ * Invariant: at most MOST_KNOWN addresses; a banned address is not handed out.
  */
 import type { InfoHash } from "../../torrents/ids.ts";
 
@@ -10,26 +11,29 @@ export interface KnownPeer {
   /** In whose swarm it was met: the hash to shake hands with. */
   readonly infoHash: InfoHash;
   failures: number;
-  nextDialMs: number;
+  /** When the last connection to it ended. */
+  endedMs: number;
   busy: boolean;
+}
+
+export interface DialFacts {
+  readonly nowMs: number;
+  /** Nobody is connected. */
+  readonly isAlone: boolean;
+  isBanned(host: string, port: number): boolean;
 }
 
 const MOST_KNOWN = 1000;
 const MOST_FAILURES = 6;
 const FIRST_DELAY_MS = 500;
 const MOST_DELAY_MS = 30_000;
+/** The same where nobody is connected. */
+const MOST_DELAY_ALONE_MS = 2_000;
 /** Stays what it is however often one is added. */
 const FORGOTTEN = Number.POSITIVE_INFINITY;
-const BAN_MS = 30 * 60_000;
-const MOST_BANS = 1000;
 
 export class AddressBook {
   readonly #peers = new Map<string, KnownPeer>();
-  readonly #bans = new Map<string, number>();
-
-  get bannedCount(): number {
-    return this.#bans.size;
-  }
 
   /** Adds an address; one that is known and was given up gets one more chance. */
   add(peer: { host: string; port: number; infoHash: InfoHash }): void {
@@ -40,16 +44,16 @@ export class AddressBook {
       return;
     }
     if (this.#peers.size >= MOST_KNOWN && !this.#dropDead()) return;
-    this.#peers.set(key, { ...peer, failures: 0, nextDialMs: 0, busy: false });
+    this.#peers.set(key, { ...peer, failures: 0, endedMs: Number.NEGATIVE_INFINITY, busy: false });
   }
 
   /** Addresses to dial now, at most `count`; they are busy from here on. */
-  take(count: number, nowMs: number): KnownPeer[] {
+  take(count: number, facts: DialFacts): KnownPeer[] {
     const taken: KnownPeer[] = [];
     for (const peer of this.#peers.values()) {
       if (taken.length >= count) break;
-      if (peer.busy || peer.failures >= MOST_FAILURES || peer.nextDialMs > nowMs || this.isBanned(`${peer.host} ${peer.port}`, nowMs))
-        continue;
+      const isDue = peer.endedMs + delayMs(peer, facts.isAlone) <= facts.nowMs;
+      if (peer.busy || peer.failures >= MOST_FAILURES || !isDue || facts.isBanned(peer.host, peer.port)) continue;
       peer.busy = true;
       taken.push(peer);
     }
@@ -60,7 +64,7 @@ export class AddressBook {
   release(peer: KnownPeer, worked: boolean, nowMs: number): void {
     peer.busy = false;
     peer.failures = worked ? 1 : peer.failures + 1;
-    peer.nextDialMs = nowMs + Math.min(MOST_DELAY_MS, FIRST_DELAY_MS * 2 ** peer.failures);
+    peer.endedMs = nowMs;
   }
 
   /** Never dial this address again (it is ourselves, or somebody that we are connected to). */
@@ -74,19 +78,10 @@ export class AddressBook {
     for (const [key, peer] of this.#peers) if (isDead(peer)) return this.#peers.delete(key);
     return false;
   }
+}
 
-  /** Bans a peer id, or `HOST PORT` (several peers may share a host), for half an hour. */
-  ban(who: string, nowMs: number): void {
-    if (this.#bans.size >= MOST_BANS) this.#bans.delete(this.#bans.keys().next().value as string);
-    this.#bans.set(who, nowMs + BAN_MS);
-  }
-
-  isBanned(who: string, nowMs: number): boolean {
-    const until = this.#bans.get(who);
-    if (until === undefined || until > nowMs) return until !== undefined;
-    this.#bans.delete(who);
-    return false;
-  }
+function delayMs({ failures }: KnownPeer, isAlone: boolean): number {
+  return Math.min(isAlone ? MOST_DELAY_ALONE_MS : MOST_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);
 }
 
 /** Tried often enough, in vain. */

@@ -30,7 +30,7 @@ export interface ConnectionOwner {
   onHandshake(connection: Connection, handshake: Handshake): { handler: WireHandler; limits: WireLimits } | undefined;
   /** Once, however it ended. */
   onClose(connection: Connection, reason: string): void;
-  /** Handling the peer's bytes failed in a way that is no protocol error: a fault of ours, and the end of this connection only. */
+  /** Handling the peer's bytes failed: it broke the protocol (SkimmerError), or a fault of ours. The end of this connection only. */
   onFault(connection: Connection, error: unknown): void;
   /** The socket took all that was written. */
   onDrain(connection: Connection): void;
@@ -172,7 +172,7 @@ export class Connection {
       const used = this.#parser === undefined ? this.#readHandshake(buffer.subarray(0, length)) : 0;
       if (used < length && !this.closed) this.#parser?.feed(used === 0 ? buffer : buffer.subarray(used), length - used);
     } catch (error) {
-      if (!(error instanceof SkimmerError)) this.#owner.onFault(this, error);
+      this.#owner.onFault(this, error);
       this.close(error instanceof SkimmerError ? error.message : "internal error");
     }
     return true;

@@ -5,10 +5,12 @@
  * peers that are slow or silent (end game). Invariant: every request of a link belongs to a piece in `pieces`,
  * and every block that is REQUESTED there belongs to a request of some link.
  */
+import { BLOCK_BYTES } from "../../torrents/geometry.ts";
 import { Bitfield } from "./bitfield.ts";
 import type { OpenRequest, PeerLink } from "./peer-link.ts";
 import { Picker } from "./picker.ts";
 import { PieceDownload } from "./piece-download.ts";
+import { QUEUE_SECONDS, RequestDepth } from "./request-depth.ts";
 import type { SwarmState } from "./swarm-state.ts";
 import type { PieceSpan } from "./types.ts";
 import { type BlockRange, encodeRanges, MESSAGE } from "./wire/messages.ts";
@@ -16,6 +18,10 @@ import { type BlockRange, encodeRanges, MESSAGE } from "./wire/messages.ts";
 /** Share of the buffer pool that pieces in progress of one torrent may fill. */
 const BUFFER_SHARE = 0.6;
 const LEAST_PIECES = 3;
+/** On order at all peers together, at least. */
+const LEAST_ON_ORDER_BYTES = 512 * 1024;
+/** A request is no longer than this share of what may be on order at the peer: over a slow link long ones would wait for each other. */
+const REQUEST_SHARE = 0.25;
 /** A peer that brings nothing for so long lets others help with its piece … */
 const HELP_AFTER_MS = 400;
 /** … and after this time loses its requests. */
@@ -24,16 +30,24 @@ const SNUB_AFTER_MS = 8000;
 export interface DownloaderEvents {
   /** All blocks are here. The receiver takes the piece's slot over. */
   onWholePiece(piece: PieceDownload<PeerLink>): void;
+  /** The peer owes blocks and sent nothing for `withinMs`. */
+  onStalled(link: PeerLink, withinMs: number): void;
+  /** The peer announced the piece, lets us ask, and refuses to send what is still wanted. */
+  onRefused(link: PeerLink, index: number): void;
 }
 
 export class Downloader {
   readonly picker: Picker;
   readonly pieces = new Map<number, PieceDownload<PeerLink>>();
   on = false;
+  /** True: nobody but seeders of the cluster is asked. */
+  seedersOnly = false;
   readonly #state: SwarmState;
   readonly #events: DownloaderEvents;
   readonly #mostPieces: number;
   readonly #retry = new WeakMap<PeerLink, () => void>();
+  /** What all peers together bring. */
+  readonly #rate: RequestDepth;
   /** Pieces that the origin fetcher brings. */
   readonly #claimed = new Set<number>();
   /** Pieces whose blocks are here and whose hash is being checked. */
@@ -48,6 +62,7 @@ export class Downloader {
     this.#events = events;
     this.picker = new Picker(state.geometry.pieceCount);
     this.#onTheWay = new Bitfield(state.geometry.pieceCount);
+    this.#rate = new RequestDepth(0, state.clock.nowMs());
     this.#mostPieces = Math.max(LEAST_PIECES, Math.floor((state.buffers.budgetBytes * BUFFER_SHARE) / state.geometry.pieceLengthBytes));
   }
 
@@ -91,25 +106,48 @@ export class Downloader {
 
   /** Orders from one peer up to its depth. */
   fill(link: PeerLink): void {
-    if (!this.on || link.peerChoking || !link.amInterested || link.connection.closed) return;
+    if (!this.on || link.peerChoking || !link.amInterested || link.connection.closed || (this.seedersOnly && !link.seeder)) return;
     const ranges: BlockRange[] = [];
+    const { targetBytes } = link.depth;
     const mostOpen = link.extensions.requestQueue;
-    while (link.inFlightBytes < (link.snubbed ? 1 : link.depth.targetBytes) && link.requests.length < mostOpen) {
-      if (!this.#state.downloadLimiter.tryTake(link.requestBytes, this.#retryOf(link))) break;
-      const request = this.#nextRequest(link);
-      this.#state.downloadLimiter.refund(link.requestBytes - (request?.length ?? 0));
+    const requestBytes = Math.max(BLOCK_BYTES, Math.min(link.requestBytes, targetBytes * REQUEST_SHARE));
+    // what the seeder shows us nobody else has yet: it comes first
+    let roomBytes = link.seeder ? Number.POSITIVE_INFINITY : this.#roomBytes();
+    while (roomBytes > 0 && link.inFlightBytes < (link.snubbed ? 1 : targetBytes) && link.requests.length < mostOpen) {
+      if (!this.#state.downloadLimiter.tryTake(requestBytes, this.#retryOf(link))) break;
+      const request = this.#nextRequest(link, requestBytes);
+      this.#state.downloadLimiter.refund(requestBytes - (request?.length ?? 0));
       if (request === undefined) break;
       link.addRequest(request);
+      roomBytes -= request.length;
       ranges.push({ index: request.piece.index, begin: request.begin, length: request.length });
     }
     if (ranges.length > 0) link.connection.send(encodeRanges(MESSAGE.request, ranges));
   }
 
-  #nextRequest(link: PeerLink): OpenRequest | undefined {
+  /**
+   * What may still be ordered, over all peers: their common rate × (round trip + a short queue). Without this bound every peer would bring
+   * a different piece at a fraction of the rate, and a piece can be passed on only once it is whole.
+   */
+  #roomBytes(): number {
+    const nowMs = this.#state.clock.nowMs();
+    let inFlightBytes = 0;
+    let roundTripMs = 0;
+    for (const link of this.#state.links) {
+      // who went silent does not hold up the others
+      if (link.seeder || link.inFlightBytes === 0 || nowMs - link.lastBlockMs > HELP_AFTER_MS) continue;
+      inFlightBytes += link.inFlightBytes;
+      roundTripMs = Math.max(roundTripMs, link.depth.roundTripMs);
+    }
+    const seconds = QUEUE_SECONDS + Math.min(roundTripMs, 1000) / 1000;
+    return Math.max(LEAST_ON_ORDER_BYTES, this.#rate.bytesPerSecond * seconds) - inFlightBytes;
+  }
+
+  #nextRequest(link: PeerLink, mostBytes: number): OpenRequest | undefined {
     if (link.current === undefined || !link.current.hasMissing || this.pieces.get(link.current.index) !== link.current) {
       link.current = this.#orphan(link) ?? this.#start(link);
     }
-    const run = link.current?.takeRun(link.requestBytes);
+    const run = link.current?.takeRun(mostBytes);
     if (run !== undefined && link.current !== undefined) return { ...run, piece: link.current };
     return this.#help(link);
   }
@@ -170,6 +208,7 @@ export class Downloader {
     const request = link.takeRequest(range);
     const received = link.receiving;
     link.receiving = undefined;
+    this.#rate.onBytes(range.length, this.#state.clock.nowMs());
     if (request === undefined) return link.countUnwanted(range.length);
     const { piece } = request;
     if (received === piece && this.pieces.get(piece.index) === piece && piece.wants(request)) {
@@ -200,8 +239,13 @@ export class Downloader {
   onReject(link: PeerLink, range: BlockRange): void {
     const request = link.takeRequest(range);
     if (request === undefined) return;
+    // what a cancel answers is no refusal: the block is here
+    const refused = !link.peerChoking && request.piece.wants(request) && link.bitfield.has(range.index);
     this.#giveBack(link, request);
     if (link.current === request.piece) link.current = undefined;
+    if (!refused) return;
+    this.#events.onRefused(link, range.index);
+    this.fillAll();
   }
 
   /** Everything that was on order at this peer is missing again. */
@@ -227,6 +271,7 @@ export class Downloader {
       if (link.requests.length === 0 || nowMs - link.lastBlockMs < SNUB_AFTER_MS) continue;
       link.snubbed = true;
       this.dropRequests(link);
+      this.#events.onStalled(link, SNUB_AFTER_MS);
     }
     this.fillAll();
   }

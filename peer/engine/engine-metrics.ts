@@ -33,7 +33,7 @@ export function engineMetrics(engine: Engine): MetricSpec[] {
       name: "skimmer_banned_peers",
       help: "Banned peers, over all torrents",
       kind: "gauge",
-      read: () => torrents().reduce((sum, torrent) => sum + torrent.stats.bannedPeers, 0),
+      read: () => engine.banned.length,
     },
     {
       name: "skimmer_uploaded_bytes_total",

@@ -14,6 +14,7 @@ import { type DownloadShare, DownloadShares } from "./download-shares.ts";
 import { fetchInfo } from "./fetch-info.ts";
 import { HashWorkers } from "./hash-workers.ts";
 import { type OpenedTorrent, openTorrent } from "./open-torrent.ts";
+import { addressKey, type BannedPeer, PeerConduct } from "./peer-conduct.ts";
 import { PeerLink } from "./peer-link.ts";
 import { PieceBuffers } from "./piece-buffers.ts";
 import type { SwarmTorrent } from "./swarm-torrent.ts";
@@ -59,6 +60,7 @@ class PeerEngine implements Engine, ConnectionOwner {
   readonly #workers = new HashWorkers();
   readonly #uploadLimiter: Limiter;
   readonly #downloads: DownloadShares;
+  readonly #conduct = new PeerConduct();
   readonly #server: net.Server;
   readonly #contacts = new Map<Connection, Contact>();
   /** Every hash that any torrent answers to. */
@@ -82,6 +84,10 @@ class PeerEngine implements Engine, ConnectionOwner {
   get address(): { host: string; port: number } {
     const { address, port } = this.#server.address() as net.AddressInfo;
     return { host: address, port };
+  }
+
+  get banned(): BannedPeer[] {
+    return this.#conduct.banned(this.#clock.nowMs());
   }
 
   async listen(): Promise<void> {
@@ -121,6 +127,8 @@ class PeerEngine implements Engine, ConnectionOwner {
         workers: this.#workers,
         uploadLimiter: this.#uploadLimiter,
         downloads: this.#downloads,
+        conduct: this.#conduct,
+        onBanned: (peer) => this.#onBanned(peer),
         role: this.#options.role,
         onFinal: (torrent) => this.#route(torrent),
         wake: () => this.#wake(),
@@ -228,7 +236,7 @@ class PeerEngine implements Engine, ConnectionOwner {
       if (contact.dialled !== undefined) torrent.addresses.forget(contact.dialled.peer);
       return false;
     }
-    if (torrent.addresses.isBanned(handshake.peerId, nowMs) || torrent.state.links.size >= MOST_PER_TORRENT) return false;
+    if (this.#conduct.isBanned(handshake.peerId, nowMs) || torrent.state.links.size >= MOST_PER_TORRENT) return false;
     for (const link of torrent.state.links) {
       if (link.peerId !== handshake.peerId) continue;
       // both dialled each other: the connection that the smaller id opened stays, and both sides know it
@@ -265,12 +273,21 @@ class PeerEngine implements Engine, ConnectionOwner {
 
   onFault(connection: Connection, error: unknown): void {
     const { host, port } = connection;
+    if (error instanceof SkimmerError) {
+      const contact = this.#contacts.get(connection);
+      if (contact?.link !== undefined) contact.torrent?.judge.note(contact.link, "protocol", error.message);
+      return;
+    }
     this.#options.logger.error({ host, port, err: error instanceof Error ? error.stack : String(error) }, "handling a peer's bytes failed");
   }
 
   onDrain(connection: Connection): void {
     const contact = this.#contacts.get(connection);
     if (contact?.link !== undefined) contact.torrent?.uploader.pump(contact.link);
+  }
+
+  #onBanned({ id, reason }: BannedPeer): void {
+    for (const [connection, { link }] of this.#contacts) if (link?.peerId === id) connection.close(reason);
   }
 
   #route(torrent: SwarmTorrent): void {
@@ -310,7 +327,9 @@ class PeerEngine implements Engine, ConnectionOwner {
     for (const torrent of this.torrents.values()) {
       if (!torrent.downloader.on || torrent.complete) continue;
       const room = Math.min(MOST_DIALING - dialing, DIAL_UP_TO - torrent.state.links.size, MOST_CONNECTIONS - this.#contacts.size);
-      for (const peer of torrent.addresses.take(Math.max(0, room), nowMs)) {
+      const isBanned = (host: string, port: number): boolean => this.#conduct.isBanned(addressKey({ host, port }), nowMs);
+      const facts = { nowMs, isAlone: torrent.state.links.size === 0, isBanned };
+      for (const peer of torrent.addresses.take(Math.max(0, room), facts)) {
         dialing++;
         this.#dial(torrent, peer);
       }

@@ -15,6 +15,7 @@ import { Bitfield } from "./bitfield.ts";
 import type { DownloadShares } from "./download-shares.ts";
 import type { HashWorkers } from "./hash-workers.ts";
 import { LiveExchange } from "./live-exchange.ts";
+import type { BannedPeer, PeerConduct } from "./peer-conduct.ts";
 import type { PieceBuffers } from "./piece-buffers.ts";
 import { PieceStore } from "./piece-store.ts";
 import { PieceTruth } from "./piece-truth.ts";
@@ -34,8 +35,10 @@ export interface TorrentSystem {
   readonly workers: HashWorkers;
   readonly uploadLimiter: Limiter;
   readonly downloads: DownloadShares;
+  readonly conduct: PeerConduct;
   readonly role: "peer" | "seeder";
   onFinal(torrent: SwarmTorrent): void;
+  onBanned(peer: BannedPeer): void;
   wake(): void;
 }
 
@@ -73,6 +76,7 @@ export async function openTorrent(system: TorrentSystem, spec: TorrentSpec): Pro
     role: system.role,
     wake: system.wake,
     onFinal: system.onFinal,
+    onBanned: system.onBanned,
     live: (owner) => makeLive(state, identity, owner),
     saveMeta: save,
   });
@@ -117,6 +121,7 @@ function makeState(
     uploadLimiter: new Limiter(system.clock, 0, system.uploadLimiter),
     downloadShare,
     downloadLimiter: downloadShare.limiter,
+    conduct: system.conduct,
     cachePrefix: `${identity.infoHash}.${opened++}`,
   };
 }

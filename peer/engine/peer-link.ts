@@ -36,9 +36,7 @@ export interface LinkEvents {
 }
 
 const NO_EXTENSIONS: ExtendedHandshake = { metadata: 0, pex: 0, live: 0, metadataBytes: 0, port: 0, requestQueue: 250, blockBytes: 16384 };
-/** Our own peers start with more on order: their links are fast, and their blocks long. */
-const LEAST_DEPTH_OURS = 512 * 1024;
-const LEAST_DEPTH_OTHERS = 128 * 1024;
+const LEAST_DEPTH_BYTES = 128 * 1024;
 const NOTHING = Buffer.alloc(0);
 /** Blocks that we never asked for; more of them and the connection ends. */
 const MOST_UNWANTED_BYTES = 8 * 1024 * 1024;
@@ -74,8 +72,6 @@ export class PeerLink implements WireHandler {
   lastBlockMs: number;
   snubbed = false;
   unwantedBytes = 0;
-  /** Pieces with a wrong hash that it took part in. */
-  badPieces = 0;
   readonly infoHash: InfoHash;
   readonly #events: LinkEvents;
   readonly #nowMs: () => number;
@@ -101,7 +97,7 @@ export class PeerLink implements WireHandler {
     this.#events = options.events;
     this.#nowMs = options.nowMs;
     this.lastBlockMs = options.nowMs();
-    this.depth = new RequestDepth(this.ours ? LEAST_DEPTH_OURS : LEAST_DEPTH_OTHERS, this.lastBlockMs);
+    this.depth = new RequestDepth(LEAST_DEPTH_BYTES, this.lastBlockMs);
     this.uploadRate = new RequestDepth(0, this.lastBlockMs);
   }
 
@@ -176,6 +172,11 @@ export class PeerLink implements WireHandler {
         // port, suggest, allowed fast and everything unknown change nothing for us
         return;
     }
+  }
+
+  /** What it refuses to send it does not have for us; it may announce it again. */
+  forgetPiece(index: number): void {
+    this.bitfield.delete(index);
   }
 
   onBlockBegin(index: number, begin: number, length: number): Buffer | undefined {

@@ -42,6 +42,11 @@ export class Picker {
     return this.#availability[index];
   }
 
+  /** The piece that a reader waits for; undefined: none. */
+  get cursor(): number | undefined {
+    return this.#cursor;
+  }
+
   setCursor(index: number | undefined): void {
     this.#cursor = index;
   }

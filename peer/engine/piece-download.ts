@@ -50,6 +50,10 @@ export class PieceDownload<Source> {
     return new Set(this.#bringers.filter((source) => source !== undefined));
   }
 
+  get bringerByBlock(): readonly (Source | undefined)[] {
+    return this.#bringers;
+  }
+
   /** Takes the next missing blocks, in a row, at most `mostBytes` (at least one block). */
   takeRun(mostBytes: number): BlockRun | undefined {
     if (this.#missing === 0) return undefined;

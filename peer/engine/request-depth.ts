@@ -5,7 +5,7 @@
  * full the queue there stays short, so that a new piece is not stuck behind many old ones.
  */
 
-const QUEUE_SECONDS = 0.15;
+export const QUEUE_SECONDS = 0.15;
 const MEASURE_MS = 100;
 const MOST_BYTES = 4 * 1024 * 1024;
 const RATE_WEIGHT = 0.5;
@@ -25,6 +25,11 @@ export class RequestDepth {
   /** Smoothed bytes per second. */
   get bytesPerSecond(): number {
     return this.#rate;
+  }
+
+  /** 0 while it is not known. */
+  get roundTripMs(): number {
+    return this.#roundTripMs;
   }
 
   get targetBytes(): number {

@@ -11,6 +11,9 @@ import type { Bitfield } from "./bitfield.ts";
 const WINDOW_BYTES = 16 * 1024 * 1024;
 const LEAST_WINDOW = 2;
 const MOST_WINDOW = 64;
+/** At most so many seconds of the seeder's upload are shown at once: over a slow link more would all arrive late together. */
+const WINDOW_SECONDS = 1;
+const LEAST_SHOWN = 16;
 const STUCK_MS = 1500;
 
 interface PieceState {
@@ -83,10 +86,12 @@ export class RevealPlan<Peer extends RevealPeer> {
   }
 
   /** What to show now; the caller sends a HAVE for each. */
-  decide(nowMs: number): Revelation<Peer>[] {
+  decide(nowMs: number, uploadBytesPerSecond: number): Revelation<Peer>[] {
     const revelations: Revelation<Peer>[] = [];
     const window = this.#windowPieces();
+    let room = Math.max(LEAST_SHOWN, (uploadBytesPerSecond * WINDOW_SECONDS) / this.#pieceLengthBytes) - this.#shownCount();
     for (const index of this.#hidden) {
+      if (room-- <= 0) break;
       const peer = this.#leastBusy(index, window);
       if (peer === undefined) break;
       revelations.push(this.#show(peer, index, nowMs));
@@ -113,6 +118,12 @@ export class RevealPlan<Peer extends RevealPeer> {
     peer.shown.add(index);
     this.#hidden.delete(index);
     return { peer, index };
+  }
+
+  #shownCount(): number {
+    let count = 0;
+    for (const peer of this.#peers) count += peer.shown.size;
+    return count;
   }
 
   #windowPieces(): number {

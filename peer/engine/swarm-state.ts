@@ -8,6 +8,7 @@ import type { Geometry } from "../../torrents/geometry.ts";
 import type { Bitfield } from "./bitfield.ts";
 import type { DownloadShare } from "./download-shares.ts";
 import type { HashWorkers } from "./hash-workers.ts";
+import type { PeerConduct } from "./peer-conduct.ts";
 import type { PeerLink } from "./peer-link.ts";
 import type { PieceBuffers } from "./piece-buffers.ts";
 import type { PieceTruth } from "./piece-truth.ts";
@@ -32,6 +33,8 @@ export interface SwarmState {
   /** Whose limiter downloadLimiter is. */
   readonly downloadShare: DownloadShare;
   readonly downloadLimiter: Limiter;
+  /** Shared by all torrents. */
+  readonly conduct: PeerConduct;
   /** Prefix of this torrent's keys in the shared buffers. */
   readonly cachePrefix: string;
 }

@@ -5,20 +5,26 @@
  * PieceStore's. Invariant: a piece is announced only after it is in `have`, and its record group goes ahead of the HAVE.
  */
 import { EventEmitter } from "node:events";
-import { toSkimmerError } from "../../system/errors.ts";
+import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
 import type { InfoHash } from "../../torrents/ids.ts";
 import type { PieceRecord, RecordGroup } from "../../torrents/piece-records.ts";
 import { AddressBook } from "./address-book.ts";
+import { Bitfield } from "./bitfield.ts";
 import { chooseUnchoked } from "./choker.ts";
+import { planClaim } from "./claim-plan.ts";
 import { Downloader } from "./downloader.ts";
 import type { LiveExchange } from "./live-exchange.ts";
 import { answerMetadata } from "./metadata-exchange.ts";
+import { addressKey, type BannedPeer } from "./peer-conduct.ts";
+import { PeerJudge } from "./peer-judge.ts";
 import type { LinkEvents, PeerLink } from "./peer-link.ts";
 import { encodePex, type PexAddress, parsePex } from "./pex.ts";
 import type { PieceDownload } from "./piece-download.ts";
 import type { PieceStore } from "./piece-store.ts";
 import { RateMeter } from "./rate-meter.ts";
+import { RequestDepth } from "./request-depth.ts";
 import { RevealPlan } from "./reveal.ts";
+import { SigningBatch } from "./signing-batch.ts";
 import { cacheKey, type SwarmState } from "./swarm-state.ts";
 import type { TorrentIdentity } from "./torrent-identity.ts";
 import type { ByteSource, Claim, Delivery, PieceBuffer, PieceSpan, Torrent, TorrentEvents, TorrentPeer, TorrentStats } from "./types.ts";
@@ -30,8 +36,6 @@ const CHOKE_EVERY_MS = 10_000;
 const PEX_EVERY_MS = 60_000;
 const KEEP_ALIVE_MS = 90_000;
 const SILENT_MS = 180_000;
-/** Pieces hashed within this time are signed together: one check of a signature costs each peer 0.13 ms. */
-const SIGN_AFTER_MS = 15;
 
 export interface TorrentWiring {
   readonly state: SwarmState;
@@ -44,6 +48,8 @@ export interface TorrentWiring {
   saveMeta(torrent: SwarmTorrent): Promise<void>;
   /** There may be somebody to dial, or something to ask for. */
   wake(): void;
+  /** Its connections end, in all torrents. */
+  onBanned(peer: BannedPeer): void;
   /** The final info hashes became known: the engine routes them here too. */
   onFinal(torrent: SwarmTorrent): void;
 }
@@ -54,6 +60,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   readonly addresses = new AddressBook();
   readonly downloader: Downloader;
   readonly uploader: Uploader;
+  readonly judge: PeerJudge;
   readonly live: LiveExchange | undefined;
   readonly store: PieceStore;
   readonly #wiring: TorrentWiring;
@@ -61,13 +68,16 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   readonly #from: Record<ByteSource, number> = { origin: 0, seeder: 0, peers: 0, cache: 0 };
   readonly #download = new RateMeter();
   readonly #upload = new RateMeter();
+  /** What the seeder gives away, for the reveal's window. */
+  readonly #uploadRate: RequestDepth;
+  #uploadSeenBytes = 0;
   readonly #pexKnown = new WeakMap<PeerLink, Map<string, PexAddress>>();
-  #unsigned: PieceRecord[] = [];
-  #signing: NodeJS.Timeout | undefined;
-  #bannedPeers = 0;
+  readonly #unsigned = new SigningBatch((records) => this.#sign(records));
   #nextChokeMs = 0;
   #nextPexMs = 0;
   #wasComplete = false;
+  /** Pieces that are being checked: they may be ours already, and are not in the account yet. */
+  readonly #uncounted = new Set<number>();
   #closed = false;
   #failure: Error | undefined;
 
@@ -77,8 +87,14 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.#wiring = wiring;
     this.state = wiring.state;
     this.identity = wiring.identity;
+    this.#uploadRate = new RequestDepth(0, this.state.clock.nowMs());
     this.store = wiring.store;
-    this.downloader = new Downloader(this.state, { onWholePiece: (piece) => void this.#check(piece) });
+    this.judge = new PeerJudge(this.state, (peer) => this.#onBanned(peer));
+    this.downloader = new Downloader(this.state, {
+      onWholePiece: (piece) => void this.#check(piece),
+      onStalled: (link, withinMs) => this.judge.onStalled(link, withinMs),
+      onRefused: (link, index) => this.#onRefused(link, index),
+    });
     this.uploader = new Uploader(this.state, (error) => this.#fail(error));
     this.live = wiring.live(this);
     const live = wiring.identity.liveInfo !== undefined;
@@ -141,8 +157,12 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
       uploadBytesPerSecond: this.#upload.rateOfTotal(this.uploader.uploadedBytes, nowMs),
       connections: this.state.links.size,
       seeds,
-      bannedPeers: this.#bannedPeers,
+      bannedPeers: this.judge.count,
     };
+  }
+
+  get banned(): BannedPeer[] {
+    return this.judge.banned;
   }
 
   get peers(): TorrentPeer[] {
@@ -178,6 +198,10 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.state.downloadLimiter.setRate(bytesPerSecond);
   }
 
+  setSeedersOnly(on: boolean): void {
+    this.downloader.seedersOnly = on;
+  }
+
   setPriority(priority: number): void {
     this.state.downloadShare.setPriority(priority);
   }
@@ -198,15 +222,15 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   // ---- pieces from the origin ----
 
   claimMissing(maxPieces: number): Claim | undefined {
-    const { pieceCount } = this.geometry;
-    let first = 0;
-    while (first < pieceCount && !this.downloader.isNeeded(first)) first++;
-    let count = 0;
-    while (count < maxPieces && first + count < pieceCount && this.downloader.isNeeded(first + count)) {
-      this.downloader.claim(first + count);
-      count++;
-    }
-    return count === 0 ? undefined : { first, count };
+    const { picker } = this.downloader;
+    const isNeeded = (index: number): boolean => this.downloader.isNeeded(index);
+    // a signer reads for all, and one without peers for itself: both in order
+    const inOrder = this.identity.signer !== undefined || this.state.links.size === 0;
+    const availability = inOrder ? undefined : (index: number): number => picker.availability(index);
+    const facts = { pieceCount: this.geometry.pieceCount, mostPieces: maxPieces, isNeeded, availability, cursor: picker.cursor };
+    const claim = planClaim(facts, this.state.random);
+    if (claim !== undefined) for (let step = 0; step < claim.count; step++) this.downloader.claim(claim.first + step);
+    return claim;
   }
 
   unclaim(index: number): void {
@@ -228,6 +252,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     const { slot } = buffer as PieceBuffer & { slot: Parameters<PieceStore["check"]>[1] };
     const { index } = buffer;
     let signing = false;
+    this.#uncounted.add(index);
     try {
       if (this.has(index)) return { kind: "duplicate" };
       const signs = this.identity.signer !== undefined;
@@ -235,8 +260,12 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
       if (checked.kind === "mismatch" || this.#closed) return { kind: "mismatch" };
       this.#from[source] += this.state.truth.lengthAt(index);
       this.#download.add(this.state.truth.lengthAt(index), this.state.clock.nowMs());
+      this.#uncounted.delete(index);
+      if (checked.kind === "stored") this.judge.onGoodPiece(index, buffer.bytes);
       signing = signs;
-      if (signing) this.#signLater({ index, root: (checked as { root: Buffer }).root });
+      // the claim stays until the piece is signed: nobody may fetch it again meanwhile
+      const progress = { signed: this.state.have.count, pieceCount: this.geometry.pieceCount };
+      if (signing) this.#unsigned.add({ index, root: (checked as { root: Buffer }).root }, progress);
       else this.#onStored(index, checked.kind === "stored");
       return { kind: checked.kind };
     } catch (error) {
@@ -244,36 +273,28 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
       throw error;
     } finally {
       buffer.release();
+      this.#uncounted.delete(index);
       if (!signing) this.unclaim(index);
+      this.#completeOnce();
     }
   }
 
   async read(index: number, range?: { start: number; lengthBytes: number }): Promise<Buffer> {
     const start = range?.start ?? 0;
-    const lengthBytes = range?.lengthBytes ?? this.state.truth.lengthAt(index) - start;
-    const slot = this.state.buffers.lookup(cacheKey(this.state, index));
-    if (slot === undefined) {
-      const bytes = Buffer.allocUnsafe(lengthBytes);
-      await this.state.data.read(bytes, index * this.geometry.pieceLengthBytes + start);
-      return bytes;
-    }
-    const bytes = Buffer.from(slot.bytes.subarray(start, start + lengthBytes));
-    this.state.buffers.release(slot);
+    const bytes = Buffer.allocUnsafe(range?.lengthBytes ?? this.state.truth.lengthAt(index) - start);
+    await this.readInto(index, start, bytes);
     return bytes;
   }
 
-  /** The claim stays until the piece is signed: nobody may fetch it again meanwhile. */
-  #signLater(record: PieceRecord): void {
-    this.#unsigned.push(record);
-    this.#signing ??= setTimeout(() => this.#signNow(), SIGN_AFTER_MS);
+  async readInto(index: number, start: number, target: Buffer): Promise<void> {
+    const slot = this.state.buffers.lookup(cacheKey(this.state, index));
+    if (slot === undefined) return this.state.data.read(target, index * this.geometry.pieceLengthBytes + start);
+    slot.bytes.copy(target, 0, start, start + target.length);
+    this.state.buffers.release(slot);
   }
 
-  #signNow(): void {
-    clearTimeout(this.#signing);
-    this.#signing = undefined;
-    const records = this.#unsigned;
-    this.#unsigned = [];
-    if (records.length === 0 || this.#closed) return;
+  #sign(records: readonly PieceRecord[]): void {
+    if (this.#closed) return;
     this.live?.sign(records);
     for (const { index } of records) {
       this.store.markStored(index);
@@ -290,17 +311,21 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
 
   async #check(piece: PieceDownload<PeerLink>): Promise<void> {
     const { index, slot } = piece;
+    this.#uncounted.add(index);
     try {
       const checked = await this.store.check(index, slot, "verify");
       this.downloader.onChecked(index);
       if (this.#closed) return;
-      if (checked.kind === "mismatch") return this.#onBadPiece(piece);
+      if (checked.kind === "mismatch") return this.judge.onBadPiece(piece);
+      this.judge.onGoodPiece(index, slot.bytes.subarray(0, piece.lengthBytes));
       this.#countBringers(piece);
       this.#onStored(index, checked.kind === "stored");
     } catch (error) {
       this.downloader.onChecked(index);
       this.#fail(error as Error);
     } finally {
+      this.#uncounted.delete(index);
+      this.#completeOnce();
       this.state.buffers.release(slot);
       this.downloader.fillAll();
     }
@@ -311,28 +336,21 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     const share = piece.lengthBytes / Math.max(1, bringers.length);
     for (const link of bringers) this.#from[link.seeder ? "seeder" : "peers"] += Math.round(share);
     this.#download.add(piece.lengthBytes, this.state.clock.nowMs());
+    this.#uncounted.delete(piece.index);
   }
 
-  /** All who brought blocks are suspects; a single one is guilty. */
-  #onBadPiece(piece: PieceDownload<PeerLink>): void {
-    const suspects = [...piece.bringers];
-    if (suspects.length === 1) return this.ban(suspects[0], `sent piece ${piece.index} with a wrong hash`);
-    for (const link of suspects) {
-      link.badPieces++;
-      if (link.badPieces >= MOST_BAD_PIECES) this.ban(link, "took part in several pieces with a wrong hash");
-    }
+  #onBanned(peer: BannedPeer): void {
+    this.#wiring.onBanned(peer);
+    this.emit("banned", peer);
   }
 
-  ban(link: PeerLink, reason: string): void {
-    const nowMs = this.state.clock.nowMs();
-    const { host } = link.connection;
-    const port = link.listenPort;
-    this.#bannedPeers++;
-    this.addresses.ban(link.peerId, nowMs);
-    if (port > 0) this.addresses.ban(`${host} ${port}`, nowMs);
-    this.state.logger.warn({ host, port, reason }, "peer banned");
-    link.connection.close(reason);
-    this.emit("banned", { host, port, reason });
+  #onRefused(link: PeerLink, index: number): void {
+    const single = new Bitfield(this.geometry.pieceCount);
+    single.add(index);
+    this.downloader.picker.removeHolders(single);
+    link.forgetPiece(index);
+    if (!this.has(index) && --link.interesting === 0) this.#updateInterest(link);
+    this.judge.note(link, "refused", `announced piece ${index} and refused to send it`);
   }
 
   #onStored(index: number, verified: boolean): void {
@@ -341,7 +359,12 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
       if (link.bitfield.has(index) && --link.interesting === 0) this.#updateInterest(link);
     }
     this.emit("piece", index);
-    if (!this.complete || this.#wasComplete) return;
+    this.#completeOnce();
+  }
+
+  /** Several pieces become ours in one turn: whoever hears that all are here finds them all counted. */
+  #completeOnce(): void {
+    if (this.#wasComplete || this.#closed || !this.complete || this.#uncounted.size > 0) return;
     this.#wasComplete = true;
     this.#finishSigning();
     this.#wiring.saveMeta(this).catch((error: Error) => this.#fail(error));
@@ -369,7 +392,10 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   }
 
   #showPieces(): void {
-    const shown = this.#reveal?.decide(this.state.clock.nowMs()) ?? [];
+    const nowMs = this.state.clock.nowMs();
+    this.#uploadRate.onBytes(this.uploader.uploadedBytes - this.#uploadSeenBytes, nowMs);
+    this.#uploadSeenBytes = this.uploader.uploadedBytes;
+    const shown = this.#reveal?.decide(nowMs, this.#uploadRate.bytesPerSecond) ?? [];
     for (const { peer, index } of shown) this.#sendHave(peer, index);
   }
 
@@ -456,11 +482,14 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   }
 
   onExtendedHandshake(link: PeerLink): void {
+    const { conduct, clock } = this.state;
+    const address = { host: link.connection.host, port: link.listenPort };
+    if (conduct.isBanned(addressKey(address), clock.nowMs())) return link.connection.close("banned");
     if (link.extensions.live > 0) this.live?.onPeer(link);
   }
 
   onExtended(link: PeerLink, extensionId: number, payload: Buffer): void {
-    if (extensionId === OUR_EXTENSION.live) this.live?.onMessage(link, payload);
+    if (extensionId === OUR_EXTENSION.live) this.#onLive(link, payload);
     else if (extensionId === OUR_EXTENSION.pex) this.#onPex(payload);
     else if (extensionId === OUR_EXTENSION.metadata) {
       const answer = answerMetadata(payload, this.identity.infoFor(link.infoHash));
@@ -469,7 +498,16 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   }
 
   #onPex(payload: Buffer): void {
-    if (this.#wiring.role === "peer") this.addPeers(parsePex(payload));
+    if (this.#wiring.role === "peer" && !this.downloader.seedersOnly) this.addPeers(parsePex(payload));
+  }
+
+  #onLive(link: PeerLink, payload: Buffer): void {
+    try {
+      this.live?.onMessage(link, payload);
+    } catch (error) {
+      if (error instanceof SkimmerError) this.judge.note(link, "bad_record", error.message);
+      throw error;
+    }
   }
 
   // ---- live torrents ----
@@ -512,8 +550,10 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     const chosen = chooseUnchoked(candidates, this.state.random);
     for (const link of this.state.links) {
       const choking = !chosen.has(link);
-      if (choking && !link.amChoking) this.uploader.onChoke(link);
+      const begins = choking && !link.amChoking;
+      // the choke goes ahead: refusals of an unchoking peer would look like lies
       link.setChoking(choking);
+      if (begins) this.uploader.onChoke(link);
     }
   }
 
@@ -537,7 +577,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
 
   /** Ends all links; the engine closes the files. */
   close(): void {
-    this.#signNow();
+    this.#unsigned.flush();
     this.#closed = true;
     this.downloader.stop();
     for (const link of this.state.links) link.connection.close("torrent closed");
@@ -551,5 +591,3 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.emit("failed", toSkimmerError(error));
   }
 }
-
-const MOST_BAD_PIECES = 4;

@@ -7,6 +7,7 @@ import type { EventEmitter } from "node:events";
 import type { Geometry } from "../../torrents/geometry.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
 import type { DownloadShare } from "./download-shares.ts";
+import type { BannedPeer } from "./peer-conduct.ts";
 
 /** Where verified bytes came from. `cache` is what the store held before this run began. */
 export type ByteSource = "origin" | "seeder" | "peers" | "cache";
@@ -66,6 +67,7 @@ export interface TorrentStats {
   readonly connections: number;
   /** Connected peers that hold every piece. */
   readonly seeds: number;
+  /** Since it was opened. */
   readonly bannedPeers: number;
 }
 
@@ -115,8 +117,8 @@ export interface TorrentEvents {
   final: [];
   /** A disk error that stopped this torrent. */
   failed: [error: Error];
-  /** A peer was banned: address and reason. */
-  banned: [peer: { host: string; port: number; reason: string }];
+  /** A peer was banned for what it did in this torrent. */
+  banned: [peer: BannedPeer];
 }
 
 /** One torrent in the engine. */
@@ -136,6 +138,8 @@ export interface Torrent extends EventEmitter<TorrentEvents> {
   readonly dataPath: string;
   readonly complete: boolean;
   readonly stats: TorrentStats;
+  /** Peers that are left alone for what they did in this torrent. */
+  readonly banned: readonly BannedPeer[];
   readonly peers: readonly TorrentPeer[];
   has(index: number): boolean;
   /** Dial these peers (known and banned ones are skipped). `infoHash`: in whose swarm they are; default: this torrent's own. */
@@ -143,6 +147,8 @@ export interface Torrent extends EventEmitter<TorrentEvents> {
   /** Begin, or stop, to ask peers for pieces; serving goes on either way. */
   download(on: boolean): void;
   setDownloadLimit(bytesPerSecond: number): void;
+  /** True: nobody but seeders of the cluster is asked for pieces, and other addresses are not believed. */
+  setSeedersOnly(on: boolean): void;
   /** 0 (most urgent) to 6: the share where several torrents compete for a limit, and whose class limit counts. */
   setPriority(priority: number): void;
   /** Waits until so many bytes from the origin fit the limits of torrent, class and host; undefined: at once. */
@@ -151,7 +157,10 @@ export interface Torrent extends EventEmitter<TorrentEvents> {
   setCursor(index: number | undefined): void;
   /** Only these pieces are fetched, from whomever (first and last, inclusive); undefined: all. What is under way goes on. */
   setWanted(spans: readonly PieceSpan[] | undefined): void;
-  /** Take over missing pieces that nobody is bringing, at most `maxPieces` in a row, lowest first. undefined: none. */
+  /**
+   * Take over missing pieces that nobody is bringing, at most `maxPieces` in a row; undefined: none. In order at a signer, alone, or
+   * behind a cursor; else those that fewest peers have, at a random place.
+   */
   claimMissing(maxPieces: number): Claim | undefined;
   /** Give back a claimed piece that was not delivered. */
   unclaim(index: number): void;
@@ -161,6 +170,8 @@ export interface Torrent extends EventEmitter<TorrentEvents> {
   deliver(buffer: PieceBuffer, source: "origin"): Promise<Delivery>;
   /** Bytes of a stored piece (start and length inside the piece); for streaming and inline answers. */
   read(index: number, range?: { start: number; lengthBytes: number }): Promise<Buffer>;
+  /** Fills `target` with bytes of a stored piece from `start` (inside the piece) on: for readers that keep their buffers. */
+  readInto(index: number, start: number, target: Buffer): Promise<void>;
 }
 
 /** The engine: one peer port, many torrents. `await using` closes it: connections ended, journals flushed. */
@@ -168,6 +179,8 @@ export interface Engine extends AsyncDisposable {
   readonly address: { readonly host: string; readonly port: number };
   readonly peerId: PeerId;
   readonly torrents: ReadonlyMap<InfoHash, Torrent>;
+  /** Peers that are left alone, in all torrents. */
+  readonly banned: readonly BannedPeer[];
   /** Opens or resumes. Rejects with SkimmerError `disk_full` before anything is written where there is no room. */
   add(spec: TorrentSpec): Promise<Torrent>;
   find(infoHash: InfoHash): Torrent | undefined;

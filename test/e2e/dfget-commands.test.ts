@@ -158,11 +158,53 @@ test("completion gives scripts that their shells take, with every option in them
   for (const shell of ["zsh", "fish"]) {
     const text = (await at.bare("completion", shell)).stdout;
     t.true(text.includes("totallimit") && text.includes("doctor"), shell);
-    const found = spawnSync(shell, ["-n", "/dev/stdin"], { input: text, encoding: "utf8" });
+    await writeFile(at.path(shell), text);
+    const found = spawnSync(shell, ["-n", at.path(shell)], { encoding: "utf8" });
     if (found.error === undefined) t.is(found.status, 0, found.stderr);
     else t.log(`${shell} is not here`);
   }
   t.is((await at.bare("completion", "tcsh")).exitCode, 2);
+});
+
+const COMPLETED = [
+  ["dfget --dig", "--digest"],
+  ["dfget doc", "doctor"],
+  ["dfget limit --up", "--upload"],
+  ["dfget completion fi", "fish"],
+] as const;
+
+test("completion: fish itself completes commands, options and values", async (t) => {
+  if (spawnSync("fish", ["--version"]).status !== 0) return t.pass("there is no fish here");
+  await using at = await place();
+  await writeFile(at.path("dfget.fish"), (await at.bare("completion", "fish")).stdout);
+  for (const [line, expected] of COMPLETED) {
+    const command = `source ${at.path("dfget.fish")}; complete -C '${line}'`;
+    const { stdout, stderr } = spawnSync("fish", ["--no-config", "-c", command], {
+      cwd: at.folder,
+      encoding: "utf8",
+      env: { ...process.env, HOME: at.folder },
+    });
+    t.is(stdout.split("\t")[0].trim(), expected, stderr);
+  }
+});
+
+test("completion: zsh itself completes commands, options and values", async (t) => {
+  if (spawnSync("zsh", ["-fc", "zmodload zsh/zpty"]).status !== 0) return t.pass("there is no zsh here");
+  await using at = await place();
+  await writeFile(at.path("_dfget"), (await at.bare("completion", "zsh")).stdout);
+  const setUp = `autoload -Uz compinit; compinit -u -d ${at.path("dump")}; source ${at.path("_dfget")}`;
+  for (const [line, expected] of COMPLETED) {
+    // types the line and the tab key on a terminal, and reads until the rest of the word was typed for us
+    const rest = expected.slice(line.split(" ").at(-1)?.length);
+    const script = `zmodload zsh/zpty; zpty z zsh -f -i; zpty -w z '${setUp}'; zpty -w -n z $'${line}\\t'; zpty -r -m z seen '*${rest}*'; print -r -- "$seen"`;
+    const { stdout, status } = spawnSync("zsh", ["-fc", script], {
+      encoding: "utf8",
+      timeout: 20_000,
+      env: { ...process.env, HOME: at.folder },
+    });
+    t.is(status, 0, `"${line}" was not completed to ${expected}`);
+    t.true(stdout.includes(rest));
+  }
 });
 
 test("-r downloads what index pages name, below the start only, bounded in depth and by patterns", async (t) => {

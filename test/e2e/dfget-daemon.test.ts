@@ -8,6 +8,7 @@ import { open, readdir, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
+import { requestJson } from "../../system/json-http.ts";
 import { Cluster } from "../support/cluster.ts";
 import { MIB, NO_SUPERNODE, place, sha256, startDaemon } from "../support/dfget-place.ts";
 import { lastJson, runCommand, until } from "../support/processes.ts";
@@ -103,6 +104,19 @@ test("the socket is the user's alone, or a group's; then dfget writes the output
   t.is(wrong.exitCode, 20);
   t.deepEqual((await readdir(at.folder)).sort(), ["home", "out"]);
   t.regex((await at.plain(["seed", "out"])).stderr, /reads no files of its callers/);
+  // what the whole host feels goes over the socket of the daemon's own user
+  t.is((await stat(`${daemon.ready.socket}.own`)).mode & 0o777, 0o600);
+  const asMember = (method: string, path: string, body?: unknown) =>
+    requestJson({ url: `http://dfdaemon${path}`, socketPath: daemon.ready.socket, method, body });
+  for (const [method, path] of [
+    ["PUT", "/v1/limits"],
+    ["DELETE", `/v1/tasks/${"ab".repeat(20)}`],
+    ["POST", "/v1/stop"],
+  ])
+    t.is((await asMember(method, path, {})).status, 403, path);
+  t.is((await asMember("GET", "/v1/tasks")).status, 200);
+  t.like(lastJson(await at.plain(["limit", "--download", "9MB", "--json"])), { download: 9_000_000 });
+  t.is((await at.plain(["rm", "--all"])).exitCode, 0);
 });
 
 test("after a restart the daemon shares what it has without being asked", async (t) => {
@@ -151,6 +165,25 @@ test("a download that began without a supernode goes on in the swarm when one co
   t.is(await sha256(cluster.output("h0")), expected);
   t.true(done.from.origin > 0 && done.from.seeder > 0, JSON.stringify(done.from));
   t.is(done.from.origin + done.from.seeder + done.from.cache + done.from.peers, 24 * MIB);
+});
+
+test("a stream that began without a supernode goes on in the swarm at its byte", async (t) => {
+  await using origin = await ScriptedOrigin.start({ bytesPerSecond: 2 * MIB });
+  await using cluster = await Cluster.start({ daemons: 1 });
+  await cluster.supernode.stop();
+  const { url, sha256: expected } = origin.add("/file", seededBytes(75, 20 * MIB));
+  const command = `'${process.execPath}' '${DFGET}' '${url}' -O - --home '${cluster.home("h0")}' --supernode '${cluster.url}' --json > '${cluster.output("s")}'`;
+  const download = spawn("sh", ["-c", command], { stdio: ["ignore", "inherit", "pipe"] });
+  let events = "";
+  download.stderr.setEncoding("utf8").on("data", (text: string) => {
+    events += text;
+  });
+  await until(() => origin.bytesSent > 2 * MIB);
+  await cluster.restartSupernode();
+  const [code] = (await once(download, "close")) as [number];
+  t.is(code, 0, events);
+  t.is(await sha256(cluster.output("s")), expected);
+  t.regex(events, /going on in the swarm/);
 });
 
 test("--continue takes what can be checked of a partial output, as wget left it, and nothing wrong", async (t) => {

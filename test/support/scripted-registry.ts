@@ -34,6 +34,8 @@ export interface RegistryBehaviour {
   /** Fails requests of these paths with this status. */
   fail: Map<string, number>;
   contentDigestHeader: boolean;
+  /** The connection is cut after so many bytes of a layer; 0: never. */
+  cutBlobsAfter: number;
 }
 
 const IMAGE = "application/vnd.oci.image.manifest.v1+json";
@@ -59,6 +61,7 @@ export class ScriptedRegistry implements AsyncDisposable {
     redirectBlobs: false,
     fail: new Map(),
     contentDigestHeader: true,
+    cutBlobsAfter: 0,
   };
   /** `repository/digest` */
   readonly blobs = new Map<string, Stored>();
@@ -156,7 +159,7 @@ export class ScriptedRegistry implements AsyncDisposable {
       return 307;
     }
     if (this.behaviour.contentDigestHeader) response.setHeader("docker-content-digest", digestOf(stored.bytes));
-    return sendBytes(request, response, stored);
+    return sendBytes(request, response, stored, kind === "blobs" ? this.behaviour.cutBlobsAfter : 0);
   }
 
   #serveStore(request: IncomingMessage, response: ServerResponse): void {
@@ -197,7 +200,7 @@ function end(response: ServerResponse, status: number, body: object): number {
   return status;
 }
 
-function sendBytes(request: IncomingMessage, response: ServerResponse, { bytes, mediaType }: Stored): number {
+function sendBytes(request: IncomingMessage, response: ServerResponse, { bytes, mediaType }: Stored, cutAfter = 0): number {
   const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
   const start = Number(first ?? 0);
   const stop = last === undefined || last === "" ? bytes.length - 1 : Math.min(Number(last), bytes.length - 1);
@@ -210,6 +213,8 @@ function sendBytes(request: IncomingMessage, response: ServerResponse, { bytes, 
   headers.etag = `"${digestOf(bytes)}"`;
   if (first !== undefined) headers["content-range"] = `bytes ${start}-${stop}/${bytes.length}`;
   response.writeHead(first === undefined ? 200 : 206, headers);
-  response.end(request.method === "HEAD" ? undefined : part);
+  if (cutAfter > 0 && part.length > cutAfter && request.method !== "HEAD")
+    response.write(part.subarray(0, cutAfter), () => setImmediate(() => response.destroy()));
+  else response.end(request.method === "HEAD" ? undefined : part);
   return first === undefined ? 200 : 206;
 }

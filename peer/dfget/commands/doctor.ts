@@ -5,8 +5,9 @@ import { print, runSubcommand, subcommandSpec } from "../subcommand.ts";
 
 export const DOCTOR_COMMAND = subcommandSpec({
   name: "doctor",
-  description: "Checks this host: daemon, ports, addresses, disk, supernodes, clock, proxy. Exit code 1 where something is wrong.",
-  options: [],
+  description:
+    "Checks this host: daemon, ports, addresses, disk, supernodes, clock, proxy, registry mirror. Exit code 1 where something is wrong.",
+  options: [{ flags: "--image <NAME>", help: "small image to pull through the mirror; absent: hello-world of docker.io" }],
 });
 
 const SIGNS: Readonly<Record<Finding["status"], string>> = { ok: "ok  ", warning: "warn", wrong: "FAIL" };
@@ -16,7 +17,10 @@ export function doctor(argv: readonly string[]): Promise<number> {
   return runSubcommand(DOCTOR_COMMAND, argv, {
     args: [0, 0],
     run: async (invocation) => {
-      const findings = await checkHost(invocation.place, invocation.signal);
+      const findings = await checkHost(invocation.place, {
+        image: invocation.options.image as string | undefined,
+        signal: invocation.signal,
+      });
       const wrong = findings.some(({ status }) => status === "wrong");
       const lines = findings.flatMap(({ status, name, message, advice }) => [
         `${SIGNS[status]}  ${name}: ${message}`,

@@ -1,5 +1,5 @@
 /** `dfget info [TASK]`: one task with its pieces, its peers and where its bytes came from; without one, the daemon. Wiring. */
-import { formatBytes, formatRate } from "../../../system/units.ts";
+import { formatBytes, formatDuration, formatRate } from "../../../system/units.ts";
 import type { DaemonInfo, TaskDetail, TaskRow } from "../../daemon/daemon-api.ts";
 import { callDaemon } from "../call-daemon.ts";
 import { findTask } from "../find-task.ts";
@@ -54,6 +54,10 @@ export function detailLines(task: TaskDetail): string[] {
     `folder: ${task.directory}`,
     ...task.trackers.map((tracker) => `tracker: ${tracker}`),
     `peers: ${task.connected.length} connected, ${task.bannedPeers} banned`,
+    ...task.banned.map(
+      ({ host, port, reason, seconds }) =>
+        `  ${host}${port === 0 ? "" : `:${port}`} is left alone for ${formatDuration(seconds * 1000)}: it ${reason}`,
+    ),
     ...task.connected.map(
       (peer) =>
         `  ${peer.host}:${peer.port}${peer.seeder ? " seeder" : ""}, has ${peer.piecesHave} of ${task.pieceCount}, ${formatRate(peer.downloadBytesPerSecond)}, got ${formatBytes(peer.uploadedBytes)} from here`,

@@ -20,6 +20,7 @@ const OF_OTHERS = new Set([
   "--open-tracker",
   "--inplace",
   "--help",
+  "--take-over",
 ]);
 
 const FLAG = /(?<![\w-])--?[a-zA-Z][\w-]*/g;

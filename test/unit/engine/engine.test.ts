@@ -6,8 +6,8 @@ import { mkdir, readdir, truncate, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { join } from "node:path";
 import test from "ava";
-import { encodeHandshake, HANDSHAKE_BYTES } from "../../../peer/engine/wire/handshake.ts";
-import { encodeBlockHeader, encodeExtended, encodeFlag, encodeIndex, MESSAGE } from "../../../peer/engine/wire/messages.ts";
+import { encodeHandshake } from "../../../peer/engine/wire/handshake.ts";
+import { encodeBlockHeader, encodeExtended, encodeIndex, MESSAGE } from "../../../peer/engine/wire/messages.ts";
 import type { SkimmerError } from "../../../system/errors.ts";
 import { infoHashV1 } from "../../../torrents/final-torrents.ts";
 import { geometryOf } from "../../../torrents/geometry.ts";
@@ -39,6 +39,27 @@ test("a peer gets pieces while the seeder still fetches, then the final torrents
   t.is(target.infoHashes.v1, source.infoHashes.v1);
   t.is(target.infoHashes.v1, infoHashV1(target.infoV1 as Buffer));
   t.deepEqual(target.stats.from, { origin: 0, seeder: LENGTH, peers: 0, cache: 0 });
+});
+
+test("setSeedersOnly(): nothing is taken from other peers, though they are connected and have it all", async (t) => {
+  await using folder = await temporaryFolder();
+  await using seeder = await startEngine("seeder", { upload: 3_000_000 });
+  await using other = await startEngine("peer");
+  await using peer = await startEngine("peer");
+  const file = liveFile(seededBytes(11, LENGTH));
+  const source = await addTorrent(seeder, file, folder.path, true);
+  await feed(source, file.content);
+  const helper = await addTorrent(other, file, folder.path);
+  helper.download(true);
+  helper.addPeers([seeder.address]);
+  await completed(helper);
+  const target = await addTorrent(peer, file, folder.path);
+  target.setSeedersOnly(true);
+  target.download(true);
+  target.addPeers([other.address, seeder.address]);
+  await completed(target);
+  t.deepEqual(target.stats.from, { origin: 0, seeder: LENGTH, peers: 0, cache: 0 });
+  t.is(target.stats.connections, 2);
 });
 
 test("an empty and a one-byte file are torrents too", async (t) => {
@@ -99,63 +120,6 @@ test("bytes from the origin without a record stay to ourselves until the record 
   await completed(target);
   t.true(file.content.equals(await contentOf(target)));
 });
-
-test("a peer that sends wrong bytes is banned, and the download is right all the same", async (t) => {
-  await using folder = await temporaryFolder();
-  await using seeder = await startEngine("seeder", { upload: 2_000_000 });
-  await using peer = await startEngine("peer");
-  const file = liveFile(seededBytes(5, LENGTH));
-  const source = await addTorrent(seeder, file, folder.path, true);
-  const target = await addTorrent(peer, file, folder.path);
-  await using liar = await startLiar(file.geometry.pieceCount);
-  const banned = once(target, "banned", { signal: AbortSignal.timeout(20_000) });
-  target.download(true);
-  target.addPeers([liar.address, seeder.address]);
-  await feed(source, file.content);
-  const [who] = (await banned) as [{ port: number }];
-  t.is(who.port, liar.address.port);
-  await completed(target);
-  t.true(file.content.equals(await contentOf(target)));
-});
-
-/** Claims to have everything and answers each request with zeros. */
-async function startLiar(pieceCount: number): Promise<AsyncDisposable & { address: { host: string; port: number } }> {
-  const sockets = new Set<net.Socket>();
-  const server = net.createServer((socket) => {
-    sockets.add(socket);
-    let seen = Buffer.alloc(0);
-    let greeted = false;
-    socket.on("error", () => undefined);
-    socket.on("data", (chunk: Buffer) => {
-      seen = Buffer.concat([seen, chunk]);
-      if (!greeted && seen.length >= HANDSHAKE_BYTES) {
-        greeted = true;
-        const infoHash = seen.toString("hex", 28, 48) as never;
-        socket.write(encodeHandshake({ infoHash, peerId: "2d4c49303030302d".padEnd(40, "7") as PeerId }));
-        for (let index = 0; index < pieceCount; index++) socket.write(encodeIndex(MESSAGE.have, index));
-        socket.write(encodeFlag(MESSAGE.unchoke));
-        seen = seen.subarray(HANDSHAKE_BYTES);
-      }
-      while (greeted && seen.length >= 4 && seen.length >= 4 + seen.readUInt32BE(0)) {
-        const message = seen.subarray(4, 4 + seen.readUInt32BE(0));
-        seen = seen.subarray(4 + message.length);
-        if (message[0] !== MESSAGE.request) continue;
-        const range = { index: message.readUInt32BE(1), begin: message.readUInt32BE(5), length: message.readUInt32BE(9) };
-        socket.write(Buffer.concat([encodeBlockHeader(range), Buffer.alloc(range.length)]));
-      }
-    });
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    address: { host: "127.0.0.1", port: (server.address() as net.AddressInfo).port },
-    [Symbol.asyncDispose]: async () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, "close");
-    },
-  };
-}
 
 test("fetchInfo() gets the info dict behind each hash from a peer that has it", async (t) => {
   await using folder = await temporaryFolder();

@@ -17,18 +17,21 @@ function have(plan: RevealPlan<RevealPeer>, peer: RevealPeer, index: number, now
   if (peer.bitfield.add(index)) plan.onHave(peer, index, nowMs);
 }
 
+/** An upload so fast that it bounds nothing. */
+const FAST = 1e12;
+
 test("decide() shows each new piece to one peer, spread over the peers", (t) => {
   const plan = new RevealPlan<RevealPeer>(PIECE_BYTES);
   const peers = [makePeer(), makePeer(), makePeer()];
   for (const peer of peers) plan.addPeer(peer, 0);
   for (let index = 0; index < PIECES; index++) plan.addPiece(index, 0);
-  const shown = plan.decide(0);
+  const shown = plan.decide(0, FAST);
   t.deepEqual(
     shown.map(({ index }) => index),
     [0, 1, 2, 3, 4, 5],
   );
   for (const peer of peers) t.is(peer.shown.size, PIECES / peers.length);
-  t.deepEqual(plan.decide(0), []);
+  t.deepEqual(plan.decide(0, FAST), []);
 });
 
 test("decide() shows what only a lost peer was shown to another one", (t) => {
@@ -36,11 +39,11 @@ test("decide() shows what only a lost peer was shown to another one", (t) => {
   const [first, second] = [makePeer(), makePeer()];
   plan.addPeer(first, 0);
   plan.addPiece(0, 0);
-  t.like(plan.decide(0), [{ peer: first, index: 0 }]);
+  t.like(plan.decide(0, FAST), [{ peer: first, index: 0 }]);
   plan.addPeer(second, 10);
-  t.deepEqual(plan.decide(10), []);
+  t.deepEqual(plan.decide(10, FAST), []);
   plan.removePeer(first);
-  const shown = plan.decide(20);
+  const shown = plan.decide(20, FAST);
   t.is(shown.length, 1);
   t.is(shown[0].peer, second);
 });
@@ -50,7 +53,7 @@ test("decideStuck() shows one peer more where nothing spread for a while, until 
   const peers = [makePeer(), makePeer(), makePeer()];
   for (const peer of peers) plan.addPeer(peer, 0);
   plan.addPiece(0, 0);
-  const first = plan.decide(0)[0].peer;
+  const first = plan.decide(0, FAST)[0].peer;
   t.deepEqual(plan.decideStuck(STUCK_MS - 1), []);
   const second = plan.decideStuck(STUCK_MS)[0].peer;
   t.not(second, first);
@@ -67,10 +70,10 @@ test("decide() keeps a window of shown pieces per peer, and goes on as they are 
   const peer = makePeer();
   plan.addPeer(peer, 0);
   for (let index = 0; index < PIECES; index++) plan.addPiece(index, 0);
-  t.is(plan.decide(0).length, 2, "never fewer than two, however long the pieces");
+  t.is(plan.decide(0, FAST).length, 2, "never fewer than two, however long the pieces");
   have(plan, peer, 0, 1);
   t.deepEqual(
-    plan.decide(1).map(({ index }) => index),
+    plan.decide(1, FAST).map(({ index }) => index),
     [2],
   );
 });
@@ -87,7 +90,7 @@ test("onHave() and onBitfield() of peers that pieces are not revealed to count f
   const ours = makePeer();
   plan.addPeer(ours, 10);
   t.deepEqual(
-    plan.decide(10).map(({ index }) => index),
+    plan.decide(10, FAST).map(({ index }) => index),
     [0, 1],
     "else nobody would ever tell our own peer of them",
   );
@@ -119,7 +122,7 @@ test("RevealPlan shows nobody a piece twice or one that it has, and no piece sta
         } else if (step.kind === "leave" && peer !== undefined) there.delete(step.peer), plan.removePeer(peer);
         else if (step.kind === "have" && peer !== undefined) have(plan, peer, step.index, nowMs);
         const before = new Map([...there.values()].map((one) => [one, new Set(one.shown)]));
-        for (const { peer: to, index } of [...plan.decide(nowMs), ...(step.kind === "stuck" ? plan.decideStuck(nowMs) : [])]) {
+        for (const { peer: to, index } of [...plan.decide(nowMs, FAST), ...(step.kind === "stuck" ? plan.decideStuck(nowMs) : [])]) {
           t.true([...there.values()].includes(to) && pieces.has(index));
           t.false(to.bitfield.has(index) || before.get(to)?.has(index), `piece ${index} again`);
           before.get(to)?.add(index);
@@ -135,4 +138,13 @@ test("RevealPlan shows nobody a piece twice or one that it has, and no piece sta
     }),
     { numRuns: 300 },
   );
+});
+
+test("decide() shows no more at once than a second of a slow upload, and at least sixteen pieces", (t) => {
+  const plan = new RevealPlan<RevealPeer>(256 * 1024);
+  for (let peer = 0; peer < 10; peer++) plan.addPeer({ bitfield: new Bitfield(100), shown: new Set() }, 0);
+  for (let index = 0; index < 100; index++) plan.addPiece(index, 0);
+  t.is(plan.decide(0, 0).length, 16);
+  t.is(plan.decide(0, 5_000_000).length, 4, "19.07 pieces a second: 20 are shown now");
+  t.is(plan.decide(0, 5_000_000).length, 0);
 });

@@ -45,6 +45,7 @@ function announcing(answers: (url: URL) => Buffer) {
     port: 5,
     starving: () => false,
     sociable: () => true,
+    labels: { location: "eu|fra 1" },
     random: () => 0.5,
     logger: silentLogger,
   };

@@ -11,6 +11,7 @@ export class FakeTorrent extends EventEmitter<TorrentEvents> {
   downloading = false;
   limitBytesPerSecond = 0;
   priority = -1;
+  seedersOnly = false;
   readonly peers: { host: string; port: number }[] = [];
   stats: TorrentStats = {
     from: { origin: 0, seeder: 0, peers: 0, cache: 0 },
@@ -31,6 +32,10 @@ export class FakeTorrent extends EventEmitter<TorrentEvents> {
 
   setDownloadLimit(bytesPerSecond: number): void {
     this.limitBytesPerSecond = bytesPerSecond;
+  }
+
+  setSeedersOnly(on: boolean): void {
+    this.seedersOnly = on;
   }
 
   setPriority(priority: number): void {

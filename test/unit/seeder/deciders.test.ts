@@ -5,9 +5,10 @@ import { conditionalRequest, isUnchanged, sameValidators } from "../../../seeder
 import { callerOf } from "../../../seeder/credentials.ts";
 import { Registrations } from "../../../seeder/registrations.ts";
 import { DRAIN_MS, GONE_GRACE_MS, isDue, NO_STORE_MS, type RetentionFacts } from "../../../seeder/retention.ts";
-import { type CacheLimits, chooseVictims, parseCacheSize, parsePercent, parseQuota, planRoom } from "../../../seeder/room-plan.ts";
+import { type CacheLimits, chooseVictims, parseQuota, planRoom } from "../../../seeder/room-plan.ts";
 import { cacheLimitsOf } from "../../../seeder/seeder-command.ts";
 import { Unversioned } from "../../../seeder/unversioned.ts";
+import { parseCacheSize, parsePercent } from "../../../system/cache-size.ts";
 import { SkimmerError } from "../../../system/errors.ts";
 import type { TaskId } from "../../../torrents/ids.ts";
 

@@ -19,7 +19,7 @@ test("piece lengths sum to the file's length, and offsets follow one another", (
   );
 });
 
-test("choosePieceLength() gives powers of two within bounds, and at most 800 pieces below 12.5 GiB", (t) => {
+test("choosePieceLength() gives powers of two within bounds, and at most 500 pieces below 8 GiB", (t) => {
   fc.assert(
     fc.property(fc.nat(2 ** 45), (lengthBytes) => {
       const length = choosePieceLength(lengthBytes);
@@ -28,6 +28,6 @@ test("choosePieceLength() gives powers of two within bounds, and at most 800 pie
     }),
   );
   t.is(choosePieceLength(0), MIN_PIECE_BYTES);
-  t.is(choosePieceLength(800 * MIN_PIECE_BYTES), MIN_PIECE_BYTES);
-  t.is(choosePieceLength(800 * MIN_PIECE_BYTES + 1), 2 * MIN_PIECE_BYTES);
+  t.is(choosePieceLength(500 * MIN_PIECE_BYTES), MIN_PIECE_BYTES);
+  t.is(choosePieceLength(500 * MIN_PIECE_BYTES + 1), 2 * MIN_PIECE_BYTES);
 });

@@ -5,6 +5,7 @@ import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import test from "ava";
 import type { WebSocket } from "ws";
+import { realClock } from "../../../system/clock.ts";
 import { silentLogger } from "../../../system/logger.ts";
 import { generateClusterKey, publicKeyBytes } from "../../../torrents/cluster-key.ts";
 import { makePeerId } from "../../../torrents/peer-id.ts";
@@ -55,6 +56,7 @@ async function setUp() {
   const key = generateClusterKey();
   const registry = new SeederRegistry({
     pinPath: join(folder.path, "cluster.pub"),
+    clock: realClock,
     logger: silentLogger,
     events: { onTask: () => undefined, onGone: () => undefined, onSeederGone: () => undefined },
   });

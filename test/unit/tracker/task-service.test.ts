@@ -6,8 +6,10 @@ import { silentLogger } from "../../../system/logger.ts";
 import type { InfoHash, PeerId, TaskId } from "../../../torrents/ids.ts";
 import { encodeLiveInfo, liveInfoHash } from "../../../torrents/live-info.ts";
 import type { SeederTask } from "../../../torrents/seeder-link.ts";
+import { Passkeys } from "../../../tracker/passkeys.ts";
 import type { SeederRegistry } from "../../../tracker/seeder-registry.ts";
-import { SwarmStore } from "../../../tracker/swarm-store.ts";
+import { makeAsk } from "../../../tracker/swarm/ask.ts";
+import { SwarmStore } from "../../../tracker/swarm/swarm-store.ts";
 import { TaskService } from "../../../tracker/task-service.ts";
 import { TaskTable } from "../../../tracker/task-table.ts";
 import { temporaryFolder } from "../../support/folders.ts";
@@ -42,11 +44,16 @@ function taskOf(digit: string, more: Partial<SeederTask> = {}): SeederTask {
 
 async function setUp() {
   const folder = await temporaryFolder();
-  const swarms = new SwarmStore({ expireMs: 60_000 });
-  const tasks = new TaskTable({ path: join(folder.path, "tasks.json"), swarms, logger: silentLogger, clock: realClock });
+  const swarms = new SwarmStore({ expireMs: () => 60_000 });
+  const tasks = new TaskTable({
+    path: join(folder.path, "tasks.json"),
+    swarms,
+    passkeys: new Passkeys(Buffer.alloc(32)),
+    logger: silentLogger,
+  });
   await tasks.load();
   const seeders = {
-    find: (peerId: string) => ({ peerId: peerId as PeerId, host: "127.0.0.1", port: Number(peerId.at(-1)) }),
+    find: (peerId: string) => ({ peerId: peerId as PeerId, host: "127.0.0.1", address: "127.0.0.1", port: Number(peerId.at(-1)) }),
   } as unknown as SeederRegistry;
   const service = new TaskService({ tasks, seeders, swarms, clock: realClock, random: Math.random });
   return {
@@ -58,12 +65,10 @@ async function setUp() {
       tasks.update(task, seeder);
       service.addSeederTo(task, seeder);
     },
-    announce: (infoHash: InfoHash, event: string) =>
-      swarms.announce(
-        { infoHash, peerId: DAEMON, ip: "127.0.0.1", port: 9, type: "http", event, left: 0, numwant: 50 },
-        realClock.nowMs(),
-        Math.random,
-      ),
+    announce: (infoHash: InfoHash) => {
+      const ask = makeAsk({ infoHash, peerId: DAEMON, ip: "127.0.0.1", port: 9, left: 0 });
+      return ask && swarms.announce(ask, realClock.nowMs(), Math.random);
+    },
     async [Symbol.asyncDispose]() {
       await tasks.close();
       await folder[Symbol.asyncDispose]();
@@ -87,17 +92,17 @@ test("onGone(evicted): a swarm that somebody is in lives on", async (t) => {
   await using at = await setUp();
   const task = taskOf("1");
   at.tell(task, SEEDER);
-  at.announce(task.infoHash, "started");
+  at.announce(task.infoHash);
   at.service.onGone(task.id, SEEDER, "evicted");
   t.is(at.service.get(task.id).seeds, 1, "the daemon");
-  t.is(at.announce(task.infoHash, "").complete, 1);
+  t.is(at.announce(task.infoHash)?.complete, 1);
 });
 
 test("onGone(deleted): task and swarm go, whoever is in it", async (t) => {
   await using at = await setUp();
   const task = taskOf("1");
   at.tell(task, SEEDER);
-  at.announce(task.infoHash, "started");
+  at.announce(task.infoHash);
   at.service.onGone(task.id, SEEDER, "deleted");
   t.throws(() => at.service.get(task.id), { message: /no task/ });
   t.false(at.swarms.has(task.infoHash));

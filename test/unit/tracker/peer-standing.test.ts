@@ -1,0 +1,123 @@
+import test from "ava";
+import type { InfoHash, PeerId } from "../../../torrents/ids.ts";
+import { type Accusation, PeerStanding } from "../../../tracker/peer-standing.ts";
+import { parseReports, takeReport } from "../../../tracker/report-routes.ts";
+import { SeederHealth } from "../../../tracker/seeder-health.ts";
+import { makeAsk, UNKNOWN_SHARE } from "../../../tracker/swarm/ask.ts";
+import { SwarmStore } from "../../../tracker/swarm/swarm-store.ts";
+
+const TARGET = "10.0.0.9 6881";
+const MINUTE_MS = 60_000;
+
+function accuse(reporter: number, more: Partial<Accusation> = {}): Accusation {
+  return { reporter: `10.0.0.${reporter}`, target: TARGET, offence: "bad_block", reason: "wrong hash", others: 10, ...more };
+}
+
+test("PeerStanding: one liar bans nobody, however often he tries", (t) => {
+  const standing = new PeerStanding();
+  for (let turn = 0; turn < 100; turn++) t.false(standing.report(accuse(1), turn));
+  t.deepEqual(standing.bans(100), []);
+  t.is(
+    standing.of(() => TARGET, 100),
+    Math.round(100 * (1 - 1 / 1.5)),
+    "but its success is thought to be less",
+  );
+  t.is(
+    standing.of(() => "10.0.0.8 6881", 100),
+    UNKNOWN_SHARE,
+  );
+});
+
+test("PeerStanding: three addresses with evidence ban; the ban ends, and the next one is longer", (t) => {
+  const standing = new PeerStanding();
+  const banAt = (nowMs: number) => [1, 2, 3].map((reporter) => standing.report(accuse(reporter), nowMs));
+  t.deepEqual(banAt(0), [false, false, true]);
+  t.is(
+    standing.of(() => TARGET, 0),
+    undefined,
+  );
+  t.like(standing.bans(0), [{ peer: TARGET, reason: "wrong hash", voices: 3, secondsLeft: 600 }]);
+  t.is(
+    standing.of(() => TARGET, 10 * MINUTE_MS),
+    UNKNOWN_SHARE,
+  );
+  t.true(banAt(11 * MINUTE_MS).includes(true));
+  t.is(standing.bans(11 * MINUTE_MS)[0].secondsLeft, 1200);
+});
+
+test("PeerStanding: two voices do in a swarm of three, and weak offences take more", (t) => {
+  const small = new PeerStanding();
+  t.false(small.report(accuse(1, { others: 2 }), 0));
+  t.true(small.report(accuse(2, { others: 2 }), 0));
+  const weak = new PeerStanding();
+  // 0.2 each: the eighth makes 1.6
+  const bans = [1, 2, 3, 4, 5, 6, 7, 8].map((reporter) => weak.report(accuse(reporter, { offence: "stalled" }), 0));
+  t.deepEqual(bans, [false, false, false, false, false, false, false, true]);
+});
+
+test("PeerStanding: voices fade, and who accuses everybody is believed by nobody", (t) => {
+  const fading = new PeerStanding();
+  fading.report(accuse(1), 0);
+  fading.report(accuse(2), 0);
+  t.false(fading.report(accuse(3), 11 * MINUTE_MS));
+  const liars = new PeerStanding();
+  const results: boolean[] = [];
+  for (let victim = 0; victim < 30; victim++)
+    for (const liar of [1, 2, 3]) results.push(liars.report(accuse(liar, { target: `10.1.0.${victim} 1` }), victim));
+  // 3 voices of weight 1 × 3 ÷ accused reach 1.5 for the first six victims, which is all that three liars together can do
+  t.true(results.filter(Boolean).length <= 6, `${results.filter(Boolean).length}`);
+});
+
+const HASH = "ab".repeat(20) as InfoHash;
+
+test("takeReport() hears hosts of the swarm only, about peers of the swarm, and none about linked seeders", (t) => {
+  const standing = new PeerStanding();
+  const swarms = new SwarmStore({ expireMs: () => 1e9 });
+  swarms.join({ live: HASH, finals: [] });
+  const member = (number: number) => {
+    const peerId = Buffer.from(`-SK0100-${String(number).padStart(12, "0")}`).toString("hex") as PeerId;
+    const ask = makeAsk({ infoHash: HASH, peerId, ip: `10.0.0.${number}`, port: 6881 });
+    if (ask === undefined) throw new Error("no address");
+    return ask;
+  };
+  for (const number of [1, 2, 3, 9]) swarms.announce(member(number), 0, () => 0);
+  swarms.addLink(member(8), 0);
+  const report = (reporter: number, target: number) => {
+    const body = { reports: [{ infoHash: HASH, peer: { host: `10.0.0.${target}`, port: 6881 }, offence: "bad_block", reason: "r" }] };
+    for (const each of parseReports(body)) takeReport(each, `10.0.0.${reporter}`, { swarms, standing, nowMs: 0 });
+  };
+  for (const stranger of [20, 21, 22, 23]) report(stranger, 9);
+  t.deepEqual(standing.bans(0), []);
+  for (const reporter of [1, 2, 3]) report(reporter, 8);
+  t.deepEqual(standing.bans(0), []);
+  for (const reporter of [1, 2, 3]) report(reporter, 9);
+  t.is(standing.bans(0).length, 1);
+  const answer = swarms.announce(member(1), 0, () => 0);
+  const ports = [...(answer?.picked.subarray(0, answer.pickedCount) ?? [])].map((record) => answer?.table.peerId(record).at(-1));
+  t.false(ports.includes("9".charCodeAt(0)), "who is banned is handed out no more");
+});
+
+for (const body of [
+  null,
+  {},
+  { reports: [{}] },
+  { reports: [{ infoHash: HASH, peer: { host: "x", port: 1 }, offence: "bad_block", reason: "" }] },
+]) {
+  test(`parseReports() refuses ${JSON.stringify(body)}`, (t) => {
+    t.throws(() => parseReports(body), { code: "bad_request" });
+  });
+}
+
+test("SeederHealth: two faults in a row take a seeder out, for longer each time, and it returns", (t) => {
+  const health = new SeederHealth();
+  health.failed("a", 0);
+  t.deepEqual(health.usable(["a", "b"], 0), ["a", "b"]);
+  health.failed("a", 0);
+  t.deepEqual(health.usable(["a", "b"], 14_999), ["b"]);
+  t.deepEqual(health.usable(["a", "b"], 15_000), ["a", "b"]);
+  health.failed("a", 15_000);
+  t.deepEqual(health.usable(["a", "b"], 44_999), ["b"]);
+  t.deepEqual(health.usable(["a"], 20_000), ["a"], "where all sit out, all are asked");
+  health.worked("a");
+  t.deepEqual(health.usable(["a", "b"], 20_000), ["a", "b"]);
+});

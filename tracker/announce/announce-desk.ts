@@ -1,0 +1,89 @@
+/**
+ * What all announce protocols share: whether a swarm is served and to whom, at what interval, and the figures. Drives nothing but the clock
+ * that it is given; the protocols' words are in the fronts.
+ *
+ * An info hash of a private task is served only to who brings the task's passkey; to others it does not exist.
+ */
+import type { Clock } from "../../system/clock.ts";
+import type { InfoHash } from "../../torrents/ids.ts";
+import type { Ask } from "../swarm/ask.ts";
+import type { HandOut, Swarm } from "../swarm/swarm-group.ts";
+import type { SwarmStore } from "../swarm/swarm-store.ts";
+import type { ScrapeRow } from "./http-answer.ts";
+import type { IntervalPlan } from "./interval-plan.ts";
+
+/** While seeders link again after a start, unknown hashes are not refused: swarms that run must not break. */
+const GRACE_MS = 60_000;
+const GRACE_RETRY_SECONDS = 5;
+export const UNKNOWN_TORRENT = "unknown torrent: this tracker serves its own tasks only";
+
+export interface DeskOptions {
+  readonly store: SwarmStore;
+  readonly intervals: IntervalPlan;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Track any info hash. */
+  readonly open: boolean;
+}
+
+export class AnnounceDesk {
+  readonly store: SwarmStore;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Answered since the start, by protocol. */
+  readonly announces = { http: 0, udp: 0, ws: 0 };
+  /** Of the last answer. */
+  intervalS = 0;
+  minIntervalS = 0;
+  readonly #intervals: IntervalPlan;
+  readonly #open: boolean;
+  readonly #startedMs: number;
+
+  constructor(options: DeskOptions) {
+    this.store = options.store;
+    this.clock = options.clock;
+    this.random = options.random;
+    this.#intervals = options.intervals;
+    this.#open = options.open;
+    this.#startedMs = options.clock.nowMs();
+  }
+
+  /** Answers an announce; undefined: UNKNOWN_TORRENT. The answer, and the intervals here, are good until the next one. */
+  announce(ask: Ask, passkey: string, protocol: "http" | "udp"): HandOut | undefined {
+    const nowMs = this.clock.nowMs();
+    if (!this.admit(ask.infoHash, passkey, nowMs)) return undefined;
+    if (ask.site === 0) ask.site = this.store.sites.numberFor(ask.address);
+    this.announces[protocol]++;
+    return this.store.announce(ask, nowMs, this.random);
+  }
+
+  /** Whether the swarm is served to who brings that passkey; sets the intervals. Makes the swarm where any is tracked. */
+  admit(key: string, passkey: string, nowMs: number): boolean {
+    this.#intervals.note(nowMs);
+    this.intervalS = this.#intervals.intervalS;
+    this.minIntervalS = this.#intervals.minIntervalS;
+    const swarm = this.store.find(key);
+    if (swarm !== undefined) return mayUse(swarm, passkey);
+    if (!this.#open) {
+      if (nowMs - this.#startedMs >= GRACE_MS) return false;
+      this.intervalS = this.minIntervalS = GRACE_RETRY_SECONDS;
+    }
+    this.store.join({ finals: [Buffer.from(key, "latin1").toString("hex") as InfoHash] });
+    return true;
+  }
+
+  /** The counts of those swarms that are served. */
+  scrape(hashes: readonly string[], passkey: string): ScrapeRow[] {
+    const nowMs = this.clock.nowMs();
+    const known = hashes.map((hash) => this.store.find(hash)).filter((swarm) => swarm !== undefined);
+    return known.filter((swarm) => mayUse(swarm, passkey)).map(({ key }) => ({ hash: key, ...this.store.countsOf(key, nowMs) }));
+  }
+
+  get scrapeIntervalS(): number {
+    return this.#intervals.intervalS;
+  }
+}
+
+function mayUse({ group }: Swarm, passkey: string): boolean {
+  return group.passkey === undefined || group.passkey === passkey;
+}
