@@ -22,6 +22,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   connections: async () => (await import("./connections.ts")).benchConnections,
   shaped: async () => (await import("./shaped.ts")).benchShaped,
   tracker: async () => (await import("./tracker.ts")).benchTracker,
+  mirror: async () => (await import("./mirror.ts")).benchMirror,
   "fan-out": async () => (await import("./fan-out.ts")).benchFanOut,
 };
 

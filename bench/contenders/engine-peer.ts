@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { flushCompileCache } from "node:module";
 import { openEngine } from "../../peer/engine/engine.ts";
 import { parseHostPort } from "../../system/addresses.ts";
 import { silentLogger } from "../../system/logger.ts";
@@ -29,6 +30,8 @@ const engine = await openEngine({
 });
 const torrent = await engine.add({ directory, name, geometry, infoV1 });
 if (mode === "seed") await fillFrom(torrent, source);
+// these processes are killed: without this the cache that the launchers use would never be written
+flushCompileCache();
 console.log(JSON.stringify({ ready: mode, port: engine.address.port }));
 if (mode === "leech") {
   await once(process.stdin, "data");
