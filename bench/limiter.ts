@@ -46,7 +46,7 @@ export async function benchLimiter(): Promise<Result> {
   for (let task = 0; task < TASKS; task++) {
     const at = join(folder.path, String(task));
     await mkdir(at);
-    contents.push(await makeContent(at, (task === 0 ? 700 : 180) * MIB));
+    contents.push(await makeContent(at, (task === 0 ? 700 : 280) * MIB));
   }
   const rows: Row[] = [];
   const targets: Target[] = [];

@@ -2,6 +2,7 @@
  * A TCP door in front of a server, all connections together at one rate: `node bench/slow-door.ts HOST:PORT BYTES_PER_SECOND`. Prints its
  * port. A process of its own, so that its work is nobody else's event loop.
  */
+import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { realClock } from "../system/clock.ts";
 import { Limiter } from "../system/limiter.ts";
@@ -13,19 +14,25 @@ const limiter = new Limiter(realClock, Number(rate));
 const server = createServer((near) => {
   const far = connect(Number(port), host);
   near.pipe(far);
-  far.on("data", (chunk) => void forward(far, near, chunk));
-  far.on("end", () => near.end());
-  for (const socket of [near, far]) socket.on("error", () => undefined).on("close", () => (near.destroy(), far.destroy()));
+  for (const socket of [near, far]) socket.on("error", () => undefined);
+  near.on("close", () => far.destroy());
+  forward(far, near).catch(() => near.destroy());
 });
 server.listen(0, "127.0.0.1", () => process.stdout.write(`${JSON.stringify({ port: (server.address() as { port: number }).port })}\n`));
 
-async function forward(far: Socket, near: Socket, chunk: Buffer): Promise<void> {
-  far.pause();
+/** All that the server sends, at the rate, and then the end. */
+async function forward(far: Socket, near: Socket): Promise<void> {
+  for await (const chunk of far as AsyncIterable<Buffer>) {
+    await take(chunk.length);
+    if (!near.write(chunk)) await once(near, "drain");
+  }
+  near.end();
+}
+
+async function take(bytes: number): Promise<void> {
   for (;;) {
     const { promise, resolve } = Promise.withResolvers<void>();
-    if (limiter.tryTake(chunk.length, resolve)) break;
+    if (limiter.tryTake(bytes, resolve)) return;
     await promise;
   }
-  if (near.write(chunk)) far.resume();
-  else near.once("drain", () => far.resume());
 }

@@ -17,6 +17,8 @@ interface Measured {
   readonly perSecond: number;
   readonly p99Ms: number;
   readonly fullShare: number;
+  /** All of its life, warming up included. */
+  readonly answers: number;
 }
 
 const SECONDS = 4;
@@ -47,22 +49,23 @@ const OURS: readonly Contest[] = [
 export async function benchTracker(runs: number): Promise<Result> {
   const missing = missingOpentracker();
   const contests = [...(missing === undefined ? OPENTRACKER : []), ...OURS];
-  const results = new Map<string, { perSecond: number[]; p99Ms: number[]; peakBytes: number }>();
+  const results = new Map<string, { perSecond: number[]; p99Ms: number[]; cpuMicros: number[]; peakBytes: number }>();
   // in turn, so that what the machine does besides meets all alike
   for (let run = 0; run < runs; run++)
     for (const contest of contests) {
-      const result = results.get(contest.name) ?? { perSecond: [], p99Ms: [], peakBytes: 0 };
-      const { full, half, peakBytes } = await measure(contest);
+      const result = results.get(contest.name) ?? { perSecond: [], p99Ms: [], cpuMicros: [], peakBytes: 0 };
+      const { full, half, cpuMicros, peakBytes } = await measure(contest);
+      result.cpuMicros.push(cpuMicros);
       result.perSecond.push(full.perSecond);
       result.p99Ms.push(half.p99Ms);
       results.set(contest.name, { ...result, peakBytes: Math.max(peakBytes, result.peakBytes) });
     }
   const memory = await measureMemory();
-  const rows: Row[] = [...results].map(([name, { perSecond, p99Ms, peakBytes }]) => ({
+  const rows: Row[] = [...results].map(([name, { perSecond, p99Ms, cpuMicros, peakBytes }]) => ({
     name,
     seconds: perSecond.map((rate) => ROUND / rate),
     peakBytes,
-    note: `${Math.round(median(perSecond))}/s, p99 at half of that ${median(p99Ms).toFixed(1)} ms`,
+    note: `${Math.round(median(perSecond))}/s, ${median(cpuMicros).toFixed(1)} µs of CPU each, p99 at half of that ${median(p99Ms).toFixed(1)} ms`,
   }));
   rows.push({
     name: "supernode's swarms, 1,000,000 peers",
@@ -94,12 +97,14 @@ function bounds(p99: (name: string) => number, bytesPerPeer: number): Target[] {
   ];
 }
 
-async function measure({ name, start, kind }: Contest): Promise<{ full: Measured; half: Measured; peakBytes: number }> {
+async function measure({ name, start, kind }: Contest): Promise<{ full: Measured; half: Measured; cpuMicros: number; peakBytes: number }> {
   await using contender = await start();
+  const before = usageOf(contender.pid).cpuSeconds;
   const full = await load(kind, contender.port);
+  const cpuMicros = ((usageOf(contender.pid).cpuSeconds - before) / full.answers) * 1e6;
   if (full.fullShare < LEAST_FULL) throw new Error(`${name}: only ${full.fullShare} of the answers had ${WANTED} peers`);
   const half = await load(kind, contender.port, Math.round(full.perSecond / 2));
-  return { full, half, peakBytes: usageOf(contender.pid).peakBytes };
+  return { full, half, cpuMicros, peakBytes: usageOf(contender.pid).peakBytes };
 }
 
 async function load(kind: Kind, port: number, rate = 0): Promise<Measured> {

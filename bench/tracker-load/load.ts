@@ -27,12 +27,14 @@ const WARM_UP_MS = 1500;
 
 const [kind, port, seconds, rate = "0"] = process.argv.slice(2);
 const measured = new Latencies();
+let answers = 0;
 let full = 0;
 let measuring = false;
 const options: LoadOptions = {
   port: Number(port),
   rate: Number(rate),
   onAnswer: (ms, peerBytes) => {
+    answers++;
     if (!measuring) return;
     measured.add(ms);
     if (peerBytes === WANTED * 6) full++;
@@ -54,6 +56,7 @@ process.stdout.write(
     p99Ms: measured.quantile(0.99),
     fullShare: measured.total === 0 ? 0 : full / measured.total,
     swarms: `${SWARMS} × ${SWARM_PEERS}`,
+    answers,
     cpuSeconds: (cpu.user + cpu.system) / 1e6,
   })}\n`,
 );

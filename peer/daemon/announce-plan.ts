@@ -35,6 +35,13 @@ export function nextAnnounceMs(facts: AnnounceFacts): number {
   return Math.max(minimumMs, clamp(intervalMs)) * (0.9 + facts.random / 5);
 }
 
+/** Per cent of the upload limit that is unused; undefined where there is none. */
+export function spareShare(upload: { readonly bytesPerSecond: number; readonly limitBytesPerSecond: number }): number | undefined {
+  const { bytesPerSecond, limitBytesPerSecond } = upload;
+  if (limitBytesPerSecond === 0) return undefined;
+  return Math.round(100 * Math.max(0, 1 - bytesPerSecond / limitBytesPerSecond));
+}
+
 function clamp(ms: number): number {
   return Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, ms));
 }

@@ -21,6 +21,8 @@ export interface Announce {
   readonly event?: AnnounceEvent;
   /** For our tracker's choice of peers; others pass over them. */
   readonly labels?: HostLabels;
+  /** Per cent of the upload that is unused. */
+  readonly spare?: number;
 }
 
 export interface AnnounceAnswer {
@@ -49,6 +51,7 @@ export function announceUrl(tracker: string, announce: Announce): string {
     `numwant=${announce.numwant}`,
   ];
   if (announce.event !== undefined) query.push(`event=${announce.event}`);
+  if (announce.spare !== undefined) query.push(`spare=${announce.spare}`);
   for (const [name, label] of Object.entries(announce.labels ?? {}))
     if (label !== undefined) query.push(`${name}=${encodeURIComponent(label)}`);
   return `${tracker}${tracker.includes("?") ? "&" : "?"}${query.join("&")}`;

@@ -22,6 +22,8 @@ export interface AnnouncerOptions {
   /** False: peers are not asked for, only told of us. */
   readonly sociable: () => boolean;
   readonly labels: HostLabels;
+  /** Per cent of this host's upload that is unused; undefined: not known. */
+  readonly spare: () => number | undefined;
   readonly get: HttpGet;
   readonly random: () => number;
   readonly logger: Logger;
@@ -177,6 +179,7 @@ export class Announcer {
       numwant: wants ? NUMWANT : 0,
       event: input.event,
       labels: this.#options.labels,
+      spare: this.#options.spare(),
     });
     const answer = parseAnnounceAnswer(
       await get(url, { timeoutMs: ANNOUNCE_TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES, signal: input.signal }),

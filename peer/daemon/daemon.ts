@@ -17,6 +17,7 @@ import { VERSION } from "../../system/options.ts";
 import type { InfoHash } from "../../torrents/ids.ts";
 import type { HostLabels } from "../../torrents/task-api.ts";
 import type { Engine } from "../engine/types.ts";
+import { spareShare } from "./announce-plan.ts";
 import { type ApiTarget, type DownloadIo, makeApiServer } from "./api-server.ts";
 import { CacheKeeper } from "./cache-keeper.ts";
 import type {
@@ -146,11 +147,13 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     const common = { index, origin, key, engine, clock: realClock, logger, epochMs: () => Date.now() };
     const peer = { id: engine.peerId, port: engine.address.port, ...options.labels };
     const reporter = stack.use(new PeerReporter({ supernodes: options.supernodes, peer, clock: realClock, logger }));
+    let started: Daemon | undefined;
     const runs: OpenRuns = new OpenRuns({
       ...common,
       get: httpGet,
       random: Math.random,
       labels: options.labels ?? {},
+      spare: () => started?.spare,
       renew: (request, signal) => planner.planSwarm(request, signal),
       onBanned: (infoHash, banned) => reporter.note(infoHash, banned),
     });
@@ -165,10 +168,18 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     stack.defer(() => inlineStore.settled());
     const parts: DownloadParts = { ...common, planner, runs, inlineStore, spoolFolder: paths.spool };
     const daemon = new Daemon(options, { stack: stack.move(), engine, index, runs, parts, origin, keeper });
+    started = daemon;
     await daemon.#listen();
     const resumed = resumeSeeding({ index, runs, logger, signal: daemon.#ending.signal });
     daemon.#open.defer(() => resumed);
     return daemon;
+  }
+
+  /** Per cent of the upload limit that is unused; undefined where there is none. */
+  get spare(): number | undefined {
+    let bytesPerSecond = 0;
+    for (const { stats } of this.#engine.torrents.values()) bytesPerSecond += stats.uploadBytesPerSecond;
+    return spareShare({ bytesPerSecond, limitBytesPerSecond: this.#rates.now.upload });
   }
 
   /** `host:port` of the peer port, as somebody on this machine dials it. */

@@ -35,6 +35,7 @@ export interface OpenRunsOptions {
   readonly random: () => number;
   readonly renew: Renew;
   readonly labels: HostLabels;
+  readonly spare: () => number | undefined;
   /** Hears of peers that were banned for what they did in a supernode's torrent. */
   readonly onBanned: (infoHash: InfoHash, peer: BannedPeer) => void;
   readonly logger: Logger;
@@ -143,7 +144,7 @@ export class OpenRuns {
   }
 
   async #begin(task: OpenTask): Promise<OpenRun> {
-    const { engine, index, origin, clock, logger, get, random, labels } = this.#options;
+    const { engine, index, origin, clock, logger, get, random, labels, spare } = this.#options;
     const { entry } = task;
     await index.save(
       entry.linked !== undefined && index.get(entry.infoHash) === undefined
@@ -163,6 +164,7 @@ export class OpenRuns {
       starving: () => run?.starving ?? false,
       sociable: () => open?.sociable ?? !task.seedersOnly,
       labels,
+      spare,
       get,
       random,
       logger,

@@ -255,6 +255,8 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.#uncounted.add(index);
     try {
       if (this.has(index)) return { kind: "duplicate" };
+      // who delivers from a file claimed nothing
+      this.downloader.claim(index);
       const signs = this.identity.signer !== undefined;
       const checked = await this.store.check(index, slot, signs ? "sign" : "verify");
       if (checked.kind === "mismatch" || this.#closed) return { kind: "mismatch" };
@@ -514,8 +516,22 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
 
   onRecords(group: RecordGroup, fresh: readonly PieceRecord[]): void {
     this.store.journalGroup(group);
-    for (const { index } of fresh) if (this.store.settleUnverified(index, this.state.truth)) this.#announce(index);
+    for (const { index } of fresh) {
+      const wasKept = this.state.unverified.has(index);
+      if (this.store.settleUnverified(index, this.state.truth)) this.#announce(index);
+      else if (wasKept) this.#onDropped(index);
+    }
     if (this.identity.signer === undefined) this.downloader.fillAll();
+  }
+
+  /** What we had ourselves was wrong: whoever announced the piece has something for us after all. */
+  #onDropped(index: number): void {
+    this.#wasComplete = false;
+    for (const link of this.state.links) {
+      if (!link.bitfield.has(index)) continue;
+      link.interesting++;
+      this.#updateInterest(link);
+    }
   }
 
   onFinal(final: { infoV1: Buffer; infoV2: Buffer }): void {

@@ -24,6 +24,8 @@ export interface DockerRegistryOptions {
   readonly login?: boolean;
   /** Speaks https with this certificate, and takes this server's tokens. */
   readonly token?: { readonly server: TokenServer; readonly certificate: TestCertificate };
+  /** Is the pull-through cache of this registry. */
+  readonly proxyOf?: string;
   /** Sends its notifications there. */
   readonly notify?: { readonly url: string; readonly authorization: string };
 }
@@ -70,7 +72,7 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
 }
 
 /** YAML, of which JSON is a part. */
-function configuration(folder: string, { login, notify, token }: DockerRegistryOptions): object {
+function configuration(folder: string, { login, notify, token, proxyOf }: DockerRegistryOptions): object {
   const endpoint = notify && {
     name: "skimmer",
     url: notify.url,
@@ -93,6 +95,7 @@ function configuration(folder: string, { login, notify, token }: DockerRegistryO
         token: { realm: token.server.realm, service: TOKEN_SERVICE, issuer: TOKEN_ISSUER, rootcertbundle: token.certificate.caFile },
       },
     }),
+    ...(proxyOf !== undefined && { proxy: { remoteurl: proxyOf } }),
     ...(login === true && { auth: { htpasswd: { realm: "test", path: join(folder, "htpasswd") } } }),
     ...(endpoint && { notifications: { endpoints: [endpoint] } }),
   };

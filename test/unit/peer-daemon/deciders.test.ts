@@ -1,6 +1,6 @@
 /** The daemon's deciders: when to announce, whom to ask, where bytes came from, whether content is the same. */
 import test from "ava";
-import { MAX_INTERVAL_MS, MIN_INTERVAL_MS, nextAnnounceMs, STARVING_INTERVAL_MS } from "../../../peer/daemon/announce-plan.ts";
+import { MAX_INTERVAL_MS, MIN_INTERVAL_MS, nextAnnounceMs, STARVING_INTERVAL_MS, spareShare } from "../../../peer/daemon/announce-plan.ts";
 import { announceUrl, parseAnnounceAnswer } from "../../../peer/daemon/announce-query.ts";
 import { accountAtEnd, accountSoFar } from "../../../peer/daemon/byte-account.ts";
 import { homePaths } from "../../../peer/daemon/home-paths.ts";
@@ -194,4 +194,10 @@ test("makeLocalTorrent() gives the same torrent for the same content, and anothe
 test("lowestLimit() takes 0 for unlimited", (t) => {
   t.is(lowestLimit(0, 0), 0);
   t.is(lowestLimit(0, 5, 3), 3);
+});
+
+test("spareShare() is what is left of the upload limit, in per cent; unknown without a limit", (t) => {
+  t.is(spareShare({ bytesPerSecond: 25, limitBytesPerSecond: 100 }), 75);
+  t.is(spareShare({ bytesPerSecond: 120, limitBytesPerSecond: 100 }), 0);
+  t.is(spareShare({ bytesPerSecond: 120, limitBytesPerSecond: 0 }), undefined);
 });

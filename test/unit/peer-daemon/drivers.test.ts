@@ -46,6 +46,7 @@ function announcing(answers: (url: URL) => Buffer) {
     starving: () => false,
     sociable: () => true,
     labels: { location: "eu|fra 1" },
+    spare: () => 40,
     random: () => 0.5,
     logger: silentLogger,
   };
@@ -64,6 +65,7 @@ test("Announcer says started, completed and stopped, and brings peers", async (t
   await times(2);
   await new Promise(setImmediate);
   await announcer.stop(NEVER);
+  t.true(asked.every((url) => url.searchParams.get("location") === "eu|fra 1" && url.searchParams.get("spare") === "40"));
   t.deepEqual(
     asked.map((url) => url.searchParams.get("event")),
     ["started", "completed", "stopped"],

@@ -23,3 +23,14 @@ declare module "parse-torrent" {
   }
   export default function parseTorrent(torrent: Uint8Array | string): Promise<ParsedTorrent>;
 }
+
+declare module "bittorrent-tracker/client" {
+  import type { EventEmitter } from "node:events";
+
+  export default class Client extends EventEmitter {
+    constructor(options: { infoHash: string; peerId: Buffer; announce: string; port: number });
+    start(): void;
+    scrape(): void;
+    destroy(): void;
+  }
+}
