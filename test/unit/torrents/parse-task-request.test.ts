@@ -12,7 +12,7 @@ const full = {
   filter: ["sig"],
   range: "0-99",
   pieceLengthBytes: 1 << 20,
-  peer: { id: "ab".repeat(20), port: 65002 },
+  peer: { id: "ab".repeat(20), port: 65002, idc: "eu-1", location: "eu|de|fra" },
 };
 
 test("parseTaskRequest() takes all fields, and only the URL", (t) => {
