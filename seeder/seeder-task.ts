@@ -12,6 +12,7 @@ import type { Logger } from "../system/logger.ts";
 import type { SeederTask as TaskShape } from "../torrents/seeder-link.ts";
 import { type FinalTorrents, INLINE_BYTES, type TaskState } from "../torrents/task-api.ts";
 import { blobDigest, fileDigest } from "./check-blob.ts";
+import { dropFromPageCache, isVeryLarge } from "./page-cache.ts";
 import type { StoredTask } from "./task-files.ts";
 
 const RECLAIM_MS = 50;
@@ -55,7 +56,10 @@ export class SeederTask {
     this.#logger = options.logger;
     this.#onChange = options.onChange;
     this.#onWrong = options.onWrong;
-    this.torrent.on("final", () => this.#onChange(this));
+    this.torrent.on("final", () => {
+      if (isVeryLarge(this.torrent.geometry.lengthBytes)) void dropFromPageCache(this.torrent.dataPath);
+      this.#onChange(this);
+    });
     this.torrent.on("failed", (error) => this.#fail(error));
   }
 
