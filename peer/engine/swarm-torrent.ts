@@ -2,7 +2,8 @@
  * One torrent of the engine: wires its parts together and implements the Torrent face (types.ts).
  *
  * It owns the links; what to ask for is Downloader's, what to send Uploader's, what is true PieceTruth's, what is on disk
- * PieceStore's. Invariant: a piece is announced only after it is in `have`, and its record group goes ahead of the HAVE.
+ * PieceStore's. Longer than other files because every event of a link passes here; pieces from the origin (claim, deliver, sign) are the
+ * part to split off next. Invariant: a piece is announced only after it is in `have`, and its record group goes ahead of the HAVE.
  */
 import { EventEmitter } from "node:events";
 import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
