@@ -1,9 +1,9 @@
 /**
  * One torrent of the engine: wires its parts together and implements the Torrent face (types.ts).
  *
- * It owns the links; what to ask for is Downloader's, what to send Uploader's, what is true PieceTruth's, what is on disk
- * PieceStore's. Longer than other files because every event of a link passes here; pieces from the origin (claim, deliver, sign) are the
- * part to split off next. Invariant: a piece is announced only after it is in `have`, and its record group goes ahead of the HAVE.
+ * It owns the links; what to ask for is Downloader's, what to send Uploader's, what to announce PieceSpread's, what is true PieceTruth's,
+ * what is on disk PieceStore's, what comes from the origin OriginPieces'. Longer than other files because every event of a link passes
+ * here. Invariant: a piece is announced only after it is in `have`.
  */
 import { EventEmitter } from "node:events";
 import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
@@ -12,29 +12,28 @@ import type { PieceRecord, RecordGroup } from "../../torrents/piece-records.ts";
 import { AddressBook } from "./address-book.ts";
 import { Bitfield } from "./bitfield.ts";
 import { chooseUnchoked } from "./choker.ts";
-import { planClaim } from "./claim-plan.ts";
 import { Downloader } from "./downloader.ts";
 import type { LiveExchange } from "./live-exchange.ts";
 import { answerMetadata } from "./metadata-exchange.ts";
+import { type OriginPieceEvents, OriginPieces } from "./origin-pieces.ts";
 import { addressKey, type BannedPeer } from "./peer-conduct.ts";
 import { PeerJudge } from "./peer-judge.ts";
 import type { LinkEvents, PeerLink } from "./peer-link.ts";
-import { encodePex, type PexAddress, parsePex } from "./pex.ts";
+import { parsePex } from "./pex.ts";
+import { PexRounds } from "./pex-rounds.ts";
+import { PieceAccount } from "./piece-account.ts";
 import type { PieceDownload } from "./piece-download.ts";
+import { PieceSpread } from "./piece-spread.ts";
 import type { PieceStore } from "./piece-store.ts";
 import { RateMeter } from "./rate-meter.ts";
-import { RequestDepth } from "./request-depth.ts";
-import { RevealPlan } from "./reveal.ts";
-import { SigningBatch } from "./signing-batch.ts";
 import { cacheKey, type SwarmState } from "./swarm-state.ts";
 import type { TorrentIdentity } from "./torrent-identity.ts";
-import type { ByteSource, Claim, Delivery, PieceBuffer, PieceSpan, Torrent, TorrentEvents, TorrentPeer, TorrentStats } from "./types.ts";
+import type { Claim, Delivery, PieceBuffer, PieceSpan, Torrent, TorrentEvents, TorrentPeer, TorrentStats } from "./types.ts";
 import { Uploader } from "./uploader.ts";
 import { OUR_EXTENSION } from "./wire/extended-handshake.ts";
-import { type BlockRange, encodeBitfield, encodeExtended, encodeFlag, encodeIndex, MESSAGE } from "./wire/messages.ts";
+import { type BlockRange, encodeExtended } from "./wire/messages.ts";
 
 const CHOKE_EVERY_MS = 10_000;
-const PEX_EVERY_MS = 60_000;
 const KEEP_ALIVE_MS = 90_000;
 const SILENT_MS = 180_000;
 
@@ -65,20 +64,13 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   readonly live: LiveExchange | undefined;
   readonly store: PieceStore;
   readonly #wiring: TorrentWiring;
-  readonly #reveal: RevealPlan<PeerLink> | undefined;
-  readonly #from: Record<ByteSource, number> = { origin: 0, seeder: 0, peers: 0, cache: 0 };
-  readonly #download = new RateMeter();
+  readonly #account: PieceAccount;
+  readonly #origin: OriginPieces;
+  readonly #spread: PieceSpread;
   readonly #upload = new RateMeter();
-  /** What the seeder gives away, for the reveal's window. */
-  readonly #uploadRate: RequestDepth;
-  #uploadSeenBytes = 0;
-  readonly #pexKnown = new WeakMap<PeerLink, Map<string, PexAddress>>();
-  readonly #unsigned = new SigningBatch((records) => this.#sign(records));
+  readonly #pex = new PexRounds();
   #nextChokeMs = 0;
-  #nextPexMs = 0;
   #wasComplete = false;
-  /** Pieces that are being checked: they may be ours already, and are not in the account yet. */
-  readonly #uncounted = new Set<number>();
   #closed = false;
   #failure: Error | undefined;
 
@@ -88,7 +80,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.#wiring = wiring;
     this.state = wiring.state;
     this.identity = wiring.identity;
-    this.#uploadRate = new RequestDepth(0, this.state.clock.nowMs());
+    this.#account = new PieceAccount(this.state.clock);
     this.store = wiring.store;
     this.judge = new PeerJudge(this.state, (peer) => this.#onBanned(peer));
     this.downloader = new Downloader(this.state, {
@@ -98,12 +90,19 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     });
     this.uploader = new Uploader(this.state, (error) => this.#fail(error));
     this.live = wiring.live(this);
-    const live = wiring.identity.liveInfo !== undefined;
-    if (wiring.role === "seeder" && live) this.#reveal = new RevealPlan(this.state.geometry.pieceLengthBytes);
+    const signs = this.identity.signer !== undefined;
+    this.#origin = new OriginPieces({
+      state: this.state,
+      store: this.store,
+      downloader: this.downloader,
+      account: this.#account,
+      signs,
+      events: this.#originEvents(),
+    });
+    const hides = wiring.role === "seeder" && wiring.identity.liveInfo !== undefined;
+    this.#spread = new PieceSpread({ state: this.state, uploader: this.uploader, live: this.live, hides });
     for (let index = 0; index < this.state.have.length; index++) {
-      if (!this.has(index)) continue;
-      this.#from.cache += this.state.truth.lengthAt(index);
-      this.#reveal?.addPiece(index, this.state.clock.nowMs());
+      if (this.has(index)) this.#account.from.cache += this.state.truth.lengthAt(index);
     }
     this.#wasComplete = this.complete;
     if (this.#wasComplete) this.#finishSigning();
@@ -149,12 +148,12 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     let seeds = 0;
     for (const link of this.state.links) if (link.bitfield.isFull) seeds++;
     return {
-      from: { ...this.#from },
+      from: { ...this.#account.from },
       piecesHave: this.state.have.count + this.state.unverified.count,
       pieceCount: this.geometry.pieceCount,
-      bytesHave: Object.values(this.#from).reduce((sum, bytes) => sum + bytes, 0),
+      bytesHave: Object.values(this.#account.from).reduce((sum, bytes) => sum + bytes, 0),
       uploadedBytes: this.uploader.uploadedBytes,
-      downloadBytesPerSecond: this.#download.rate(nowMs),
+      downloadBytesPerSecond: this.#account.rate.rate(nowMs),
       uploadBytesPerSecond: this.#upload.rateOfTotal(this.uploader.uploadedBytes, nowMs),
       connections: this.state.links.size,
       seeds,
@@ -223,63 +222,19 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   // ---- pieces from the origin ----
 
   claimMissing(maxPieces: number): Claim | undefined {
-    const { picker } = this.downloader;
-    const isNeeded = (index: number): boolean => this.downloader.isNeeded(index);
-    // a signer reads for all, and one without peers for itself: both in order
-    const inOrder = this.identity.signer !== undefined || this.state.links.size === 0;
-    const availability = inOrder ? undefined : (index: number): number => picker.availability(index);
-    const facts = { pieceCount: this.geometry.pieceCount, mostPieces: maxPieces, isNeeded, availability, cursor: picker.cursor };
-    const claim = planClaim(facts, this.state.random);
-    if (claim !== undefined) for (let step = 0; step < claim.count; step++) this.downloader.claim(claim.first + step);
-    return claim;
+    return this.#origin.claimMissing(maxPieces);
   }
 
   unclaim(index: number): void {
     this.downloader.unclaim(index);
   }
 
-  async acquire(index: number, options: { signal: AbortSignal }): Promise<PieceBuffer> {
-    const lengthBytes = this.state.truth.lengthAt(index);
-    const slot = await this.state.buffers.acquire(lengthBytes, options.signal);
-    let released = false;
-    const release = (): void => {
-      if (!released) this.state.buffers.release(slot);
-      released = true;
-    };
-    return { index, bytes: slot.bytes.subarray(0, lengthBytes), release, slot } as PieceBuffer;
+  acquire(index: number, { signal }: { signal: AbortSignal }): Promise<PieceBuffer> {
+    return this.#origin.acquire(index, signal);
   }
 
-  async deliver(buffer: PieceBuffer, source: "origin"): Promise<Delivery> {
-    const { slot } = buffer as PieceBuffer & { slot: Parameters<PieceStore["check"]>[1] };
-    const { index } = buffer;
-    let signing = false;
-    this.#uncounted.add(index);
-    try {
-      if (this.has(index)) return { kind: "duplicate" };
-      // who delivers from a file claimed nothing
-      this.downloader.claim(index);
-      const signs = this.identity.signer !== undefined;
-      const checked = await this.store.check(index, slot, signs ? "sign" : "verify");
-      if (checked.kind === "mismatch" || this.#closed) return { kind: "mismatch" };
-      this.#from[source] += this.state.truth.lengthAt(index);
-      this.#download.add(this.state.truth.lengthAt(index), this.state.clock.nowMs());
-      this.#uncounted.delete(index);
-      if (checked.kind === "stored") this.judge.onGoodPiece(index, buffer.bytes);
-      signing = signs;
-      // the claim stays until the piece is signed: nobody may fetch it again meanwhile
-      const progress = { signed: this.state.have.count, pieceCount: this.geometry.pieceCount };
-      if (signing) this.#unsigned.add({ index, root: (checked as { root: Buffer }).root }, progress);
-      else this.#onStored(index, checked.kind === "stored");
-      return { kind: checked.kind };
-    } catch (error) {
-      this.#fail(error as Error);
-      throw error;
-    } finally {
-      buffer.release();
-      this.#uncounted.delete(index);
-      if (!signing) this.unclaim(index);
-      this.#completeOnce();
-    }
+  deliver(buffer: PieceBuffer, source: "origin"): Promise<Delivery> {
+    return this.#origin.deliver(buffer, source);
   }
 
   async read(index: number, range?: { start: number; lengthBytes: number }): Promise<Buffer> {
@@ -296,14 +251,18 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.state.buffers.release(slot);
   }
 
-  #sign(records: readonly PieceRecord[]): void {
-    if (this.#closed) return;
-    this.live?.sign(records);
-    for (const { index } of records) {
-      this.store.markStored(index);
-      this.unclaim(index);
-      this.#onStored(index, true);
-    }
+  #originEvents(): OriginPieceEvents {
+    const torrent = this;
+    return {
+      get closed() {
+        return torrent.#closed;
+      },
+      onTruth: (records) => this.live?.sign(records),
+      onGood: (index, bytes) => this.judge.onGoodPiece(index, bytes),
+      onStored: (index, verified) => this.#onStored(index, verified),
+      onSettled: () => this.#completeOnce(),
+      fail: (error) => this.#fail(error),
+    };
   }
 
   #finishSigning(): void {
@@ -314,32 +273,25 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
 
   async #check(piece: PieceDownload<PeerLink>): Promise<void> {
     const { index, slot } = piece;
-    this.#uncounted.add(index);
+    this.#account.open(index);
     try {
       const checked = await this.store.check(index, slot, "verify");
       this.downloader.onChecked(index);
       if (this.#closed) return;
       if (checked.kind === "mismatch") return this.judge.onBadPiece(piece);
       this.judge.onGoodPiece(index, slot.bytes.subarray(0, piece.lengthBytes));
-      this.#countBringers(piece);
+      const sources = [...piece.bringers].map((link) => (link.seeder ? "seeder" : "peers"));
+      this.#account.credit(index, piece.lengthBytes, sources);
       this.#onStored(index, checked.kind === "stored");
     } catch (error) {
       this.downloader.onChecked(index);
       this.#fail(error as Error);
     } finally {
-      this.#uncounted.delete(index);
+      this.#account.close(index);
       this.#completeOnce();
       this.state.buffers.release(slot);
       this.downloader.fillAll();
     }
-  }
-
-  #countBringers(piece: PieceDownload<PeerLink>): void {
-    const bringers = [...piece.bringers];
-    const share = piece.lengthBytes / Math.max(1, bringers.length);
-    for (const link of bringers) this.#from[link.seeder ? "seeder" : "peers"] += Math.round(share);
-    this.#download.add(piece.lengthBytes, this.state.clock.nowMs());
-    this.#uncounted.delete(piece.index);
   }
 
   #onBanned(peer: BannedPeer): void {
@@ -357,7 +309,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   }
 
   #onStored(index: number, verified: boolean): void {
-    if (verified) this.#announce(index);
+    if (verified) this.#spread.announce(index);
     for (const link of this.state.links) {
       if (link.bitfield.has(index) && --link.interesting === 0) this.#updateInterest(link);
     }
@@ -367,39 +319,11 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
 
   /** Several pieces become ours in one turn: whoever hears that all are here finds them all counted. */
   #completeOnce(): void {
-    if (this.#wasComplete || this.#closed || !this.complete || this.#uncounted.size > 0) return;
+    if (this.#wasComplete || this.#closed || !this.complete || !this.#account.settled) return;
     this.#wasComplete = true;
     this.#finishSigning();
     this.#wiring.saveMeta(this).catch((error: Error) => this.#fail(error));
     this.emit("complete");
-  }
-
-  #announce(index: number): void {
-    if (this.#reveal !== undefined) {
-      this.#reveal.addPiece(index, this.state.clock.nowMs());
-      const group = this.state.truth.groupOf(index);
-      for (const link of this.state.links) {
-        if (link.ours) this.live?.tell(link, group);
-        else link.connection.send(encodeIndex(MESSAGE.have, index));
-      }
-      this.#showPieces();
-      return;
-    }
-    for (const link of this.state.links) this.#sendHave(link, index);
-  }
-
-  #sendHave(link: PeerLink, index: number): void {
-    if (!link.ours && link.bitfield.has(index)) return;
-    this.live?.tell(link, this.state.truth.groupOf(index));
-    link.connection.send(encodeIndex(MESSAGE.have, index));
-  }
-
-  #showPieces(): void {
-    const nowMs = this.state.clock.nowMs();
-    this.#uploadRate.onBytes(this.uploader.uploadedBytes - this.#uploadSeenBytes, nowMs);
-    this.#uploadSeenBytes = this.uploader.uploadedBytes;
-    const shown = this.#reveal?.decide(nowMs, this.#uploadRate.bytesPerSecond) ?? [];
-    for (const { peer, index } of shown) this.#sendHave(peer, index);
   }
 
   // ---- links ----
@@ -407,14 +331,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   /** A peer shook hands: tell it what we have. The extended handshake is the engine's. */
   addLink(link: PeerLink): void {
     this.state.links.add(link);
-    const { have } = this.state;
-    const hidden = this.#reveal !== undefined && link.ours;
-    if (hidden) this.#reveal?.addPeer(link, this.state.clock.nowMs());
-    if (hidden || have.count === 0) {
-      if (link.fast) link.connection.send(encodeFlag(MESSAGE.haveNone));
-    } else if (have.isFull && link.fast) link.connection.send(encodeFlag(MESSAGE.haveAll));
-    else link.connection.send(encodeBitfield(have.bytes));
-    if (hidden) this.#showPieces();
+    this.#spread.greet(link);
   }
 
   removeLink(link: PeerLink): void {
@@ -422,8 +339,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.downloader.dropRequests(link);
     this.downloader.picker.removeHolders(link.bitfield);
     link.wanted = [];
-    this.#reveal?.removePeer(link);
-    this.#showPieces();
+    this.#spread.onGone(link);
     this.downloader.fillAll();
   }
 
@@ -431,9 +347,8 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.downloader.picker.addHolders(link.bitfield);
     link.interesting = 0;
     for (let index = 0; index < link.bitfield.length; index++) if (link.bitfield.has(index) && !this.has(index)) link.interesting++;
-    this.#reveal?.onBitfield(link, this.state.clock.nowMs());
     this.#updateInterest(link);
-    if (this.#reveal !== undefined) this.#showPieces();
+    this.#spread.onBitfield(link);
   }
 
   onHave(link: PeerLink, index: number): void {
@@ -443,9 +358,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
       this.#updateInterest(link);
       this.downloader.fill(link);
     }
-    if (this.#reveal === undefined) return;
-    this.#reveal.onHave(link, index, this.state.clock.nowMs());
-    this.#showPieces();
+    this.#spread.onHave(link, index);
   }
 
   #updateInterest(link: PeerLink): void {
@@ -519,7 +432,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.store.journalGroup(group);
     for (const { index } of fresh) {
       const wasKept = this.state.unverified.has(index);
-      if (this.store.settleUnverified(index, this.state.truth)) this.#announce(index);
+      if (this.store.settleUnverified(index, this.state.truth)) this.#spread.announce(index);
       else if (wasKept) this.#onDropped(index);
     }
     if (this.identity.signer === undefined) this.downloader.fillAll();
@@ -547,9 +460,9 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   /** Called a few times a second while there are links. */
   tick(nowMs: number): void {
     if (this.downloader.on) this.downloader.tick(nowMs);
-    for (const { peer, index } of this.#reveal?.decideStuck(nowMs) ?? []) this.#sendHave(peer, index);
+    this.#spread.tick(nowMs);
     if (nowMs >= this.#nextChokeMs) this.#rechoke();
-    if (nowMs >= this.#nextPexMs) this.#tellPeers(nowMs);
+    this.#pex.tick(this.state.links, nowMs);
     for (const link of this.state.links) {
       if (nowMs - link.connection.lastReadMs > SILENT_MS) link.connection.close("silent for three minutes");
       else if (nowMs - link.connection.lastWriteMs > KEEP_ALIVE_MS) link.connection.sendKeepAlive();
@@ -574,27 +487,9 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     }
   }
 
-  #tellPeers(nowMs: number): void {
-    this.#nextPexMs = nowMs + PEX_EVERY_MS;
-    const current = new Map<string, PexAddress>();
-    for (const link of this.state.links) {
-      const address = { host: link.connection.host, port: link.listenPort };
-      if (address.port > 0) current.set(`${address.host} ${address.port}`, address);
-    }
-    for (const link of this.state.links) {
-      if (link.extensions.pex === 0) continue;
-      const known = this.#pexKnown.get(link) ?? new Map<string, PexAddress>();
-      const added = [...current].filter(([key]) => !known.has(key)).map(([, address]) => address);
-      const dropped = [...known].filter(([key]) => !current.has(key)).map(([, address]) => address);
-      const payload = encodePex({ added, dropped });
-      if (payload !== undefined) link.connection.send(encodeExtended(link.extensions.pex, payload));
-      this.#pexKnown.set(link, current);
-    }
-  }
-
   /** Ends all links; the engine closes the files. */
   close(): void {
-    this.#unsigned.flush();
+    this.#origin.flush();
     this.#closed = true;
     this.downloader.stop();
     for (const link of this.state.links) link.connection.close("torrent closed");
