@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { Cluster, sha256Of } from "../test/support/cluster.ts";
 import { temporaryFolder } from "../test/support/folders.ts";
 import { hasAria2 } from "../test/support/tools.ts";
+import { runBareRelay } from "./bare.ts";
 import { startOriginProcess } from "./origin-process.ts";
 import { median, type Result, type Row } from "./report.ts";
 import { timeProgram } from "./time-program.ts";
@@ -33,6 +34,7 @@ async function bench(options: { name: string; runs: number; rate: number; most: 
   const output = join(folder.path, "direct");
   const curl: number[] = [];
   const aria2: number[] = [];
+  const bare: number[] = [];
   const swarm: number[] = [];
   for (let run = 0; run < runs; run++) {
     curl.push(await runDirect(rate, output, (url) => ["curl", "-sS", "-o", output, url]));
@@ -50,12 +52,14 @@ async function bench(options: { name: string; runs: number; rate: number; most: 
       ];
       aria2.push(await runDirect(rate, output, (url) => ["aria2c", ...aria2Args, url]));
     }
+    if (rate === 0) bare.push(await runBareRelay(folder.path, LENGTH_BYTES));
     swarm.push(await runSwarm(rate));
   }
   const rows: Row[] = [
     { name: "curl from the origin", seconds: curl },
     { name: "dfget through the swarm", seconds: swarm },
   ];
+  if (bare.length > 0) rows.push({ name: "two bare processes in a row: receive, hash, store, pass on", seconds: bare });
   if (aria2.length > 0) rows.push({ name: "aria2 -x8 from the origin", seconds: aria2 });
   return {
     bench: options.name,

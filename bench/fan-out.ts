@@ -7,6 +7,7 @@ import { Cluster, sha256Of } from "../test/support/cluster.ts";
 import { temporaryFolder } from "../test/support/folders.ts";
 import { hasNginx, type Nginx, startNginx } from "../test/support/nginx.ts";
 import { hasAria2 } from "../test/support/tools.ts";
+import { runBareFanOut } from "./bare.ts";
 import { makeContent } from "./content.ts";
 import { ProcessMeter } from "./process-meter.ts";
 import { median, type Result, type Row } from "./report.ts";
@@ -34,9 +35,11 @@ export async function benchFanOut(runs: number): Promise<Result> {
   const { name, sha256 } = await makeContent(folder.path, LENGTH_BYTES);
   const setting: Setting = { folder: folder.path, name, sha256 };
   const direct: number[] = [];
+  const bare: number[] = [];
   const swarm: SwarmRun[] = [];
   for (let run = 0; run < runs; run++) {
     if (hasAria2()) direct.push(await runAria2(setting));
+    bare.push(await runBareFanOut(folder.path, LENGTH_BYTES, HOSTS));
     swarm.push(await runSwarm(setting));
   }
   const copies = LENGTH_BYTES * HOSTS;
@@ -47,7 +50,8 @@ export async function benchFanOut(runs: number): Promise<Result> {
     peakBytes: Math.max(...swarm.map(({ peakBytes }) => peakBytes)),
     note: "CPU of all daemons, seeder and supernode; memory of the largest daemon",
   };
-  const rows = direct.length > 0 ? [{ name: `aria2 -x4, ${HOSTS} times from the origin`, seconds: direct }, row] : [row];
+  const rows: Row[] = [row, { name: `${HOSTS} bare processes, running already: receive, hash, store`, seconds: bare }];
+  if (direct.length > 0) rows.unshift({ name: `aria2 -x4, ${HOSTS} times from the origin`, seconds: direct });
   return {
     bench,
     title,

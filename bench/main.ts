@@ -23,6 +23,9 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   shaped: async () => (await import("./shaped.ts")).benchShaped,
   tracker: async () => (await import("./tracker.ts")).benchTracker,
   mirror: async () => (await import("./mirror.ts")).benchMirror,
+  "mirror-docker": async () => (await import("./mirror.ts")).benchMirrorDocker,
+  "mirror-containerd": async () => (await import("./mirror.ts")).benchMirrorContainerd,
+  "mirror-hosts": async () => (await import("./mirror-hosts.ts")).benchMirrorHosts,
   "fan-out": async () => (await import("./fan-out.ts")).benchFanOut,
 };
 

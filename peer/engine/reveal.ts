@@ -12,9 +12,11 @@ const WINDOW_BYTES = 16 * 1024 * 1024;
 const LEAST_WINDOW = 2;
 const MOST_WINDOW = 64;
 /** At most so many seconds of the seeder's upload are shown at once: over a slow link more would all arrive late together. */
-const WINDOW_SECONDS = 1;
-const LEAST_SHOWN = 16;
+const WINDOW_SECONDS = 0.6;
+const LEAST_SHOWN = 8;
 const STUCK_MS = 1500;
+/** … while pieces wait that nobody has: a copy for everybody goes before a second copy for anybody. */
+const BUSY_STUCK_MS = 5000;
 
 interface PieceState {
   /** Peers to whom it was shown and who did not report it yet. */
@@ -38,7 +40,8 @@ export interface Revelation<Peer> {
 
 export class RevealPlan<Peer extends RevealPeer> {
   readonly #pieces = new Map<number, PieceState>();
-  readonly #peers = new Set<Peer>();
+  /** Connected peers, and how many pieces each was shown. */
+  readonly #peers = new Map<Peer, number>();
   readonly #pieceLengthBytes: number;
   /** Pieces that nobody holds or was shown, oldest first. */
   readonly #hidden = new Set<number>();
@@ -50,14 +53,14 @@ export class RevealPlan<Peer extends RevealPeer> {
   addPiece(index: number, nowMs: number): void {
     if (this.#pieces.has(index)) return;
     let holders = 0;
-    for (const peer of this.#peers) if (peer.bitfield.has(index)) holders++;
+    for (const peer of this.#peers.keys()) if (peer.bitfield.has(index)) holders++;
     this.#pieces.set(index, { pending: 0, holders, lastSpreadMs: nowMs });
     if (holders === 0) this.#hidden.add(index);
   }
 
   /** A newcomer gets its chance to fetch from the others before the seeder helps it. */
   addPeer(peer: Peer, nowMs: number): void {
-    this.#peers.add(peer);
+    this.#peers.set(peer, 0);
     for (const piece of this.#pieces.values()) piece.lastSpreadMs = nowMs;
   }
 
@@ -103,8 +106,9 @@ export class RevealPlan<Peer extends RevealPeer> {
   decideStuck(nowMs: number): Revelation<Peer>[] {
     const revelations: Revelation<Peer>[] = [];
     const window = this.#windowPieces();
+    const stuckMs = this.#hidden.size > 0 ? BUSY_STUCK_MS : STUCK_MS;
     for (const [index, piece] of this.#pieces) {
-      if (nowMs - piece.lastSpreadMs < STUCK_MS || piece.holders >= this.#peers.size) continue;
+      if (nowMs - piece.lastSpreadMs < stuckMs || piece.holders >= this.#peers.size) continue;
       const peer = this.#leastBusy(index, window);
       if (peer !== undefined) revelations.push(this.#show(peer, index, nowMs));
     }
@@ -116,13 +120,14 @@ export class RevealPlan<Peer extends RevealPeer> {
     piece.pending++;
     piece.lastSpreadMs = nowMs;
     peer.shown.add(index);
+    this.#peers.set(peer, (this.#peers.get(peer) ?? 0) + 1);
     this.#hidden.delete(index);
     return { peer, index };
   }
 
   #shownCount(): number {
     let count = 0;
-    for (const peer of this.#peers) count += peer.shown.size;
+    for (const peer of this.#peers.keys()) count += peer.shown.size;
     return count;
   }
 
@@ -131,12 +136,17 @@ export class RevealPlan<Peer extends RevealPeer> {
     return Math.min(MOST_WINDOW, Math.max(LEAST_WINDOW, Math.ceil(total / Math.max(1, this.#peers.size))));
   }
 
-  /** The peer that lacks the piece and has the fewest shown pieces open. */
+  /** Of the peers that lack the piece one with fewest shown pieces open, and of those the one that was shown least: each gets its share to pass on. */
   #leastBusy(index: number, window: number): Peer | undefined {
     let best: Peer | undefined;
-    for (const peer of this.#peers) {
+    let leastShown = 0;
+    for (const [peer, shown] of this.#peers) {
       if (peer.shown.size >= window || peer.shown.has(index) || peer.bitfield.has(index)) continue;
-      if (best === undefined || peer.shown.size < best.shown.size) best = peer;
+      const isBetter =
+        best === undefined || peer.shown.size < best.shown.size || (peer.shown.size === best.shown.size && shown < leastShown);
+      if (!isBetter) continue;
+      best = peer;
+      leastShown = shown;
     }
     return best;
   }

@@ -20,6 +20,7 @@ import {
   stopDaemonOf,
 } from "../support/processes.ts";
 import { ScriptedOrigin, seededBytes } from "../support/scripted-origin.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 
 const MIB = 1024 * 1024;
 const HOMES = 4;
@@ -95,7 +96,7 @@ class Victim implements AsyncDisposable {
 test("20 downloads survive daemons, supernode and seeder being killed every second", async (t) => {
   const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31));
   t.log(`CHAOS_SEED=${seed}`);
-  const random = dice(seed);
+  const random = seededRandom(seed);
   await using folder = await temporaryFolder();
   await using origin = await ScriptedOrigin.start({ bytesPerSecond: ORIGIN_BYTES_PER_SECOND });
   const listen = `127.0.0.1:${await freePort()}`;
@@ -180,15 +181,4 @@ function dfget({ url, output, home, args }: Wish, limit: string): Promise<Comman
     args: [url, "-o", output, "--home", home, "--ip", "127.0.0.1", "--port", "0", "--json", "-e", limit, ...args],
     timeoutMs: 90_000,
   });
-}
-
-/** Mulberry32: the same dice for the same seed. */
-function dice(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

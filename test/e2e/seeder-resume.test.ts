@@ -9,6 +9,7 @@ import { callApi } from "../support/api.ts";
 import { Cluster, sha256Of } from "../support/cluster.ts";
 import { beginCommand, lastJson, type RunningCommand, startCommand, until } from "../support/processes.ts";
 import { ScriptedOrigin, seededBytes } from "../support/scripted-origin.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 
 const MIB = 1024 * 1024;
 const LENGTH = 200_000_000;
@@ -20,17 +21,6 @@ const RUN_LIMIT_MS = 1500;
 const EARLY_KILL_EVERY = 5;
 const MOST_START_MS = 500;
 
-/** The same numbers for the same seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Content in the host's store. */
 function storedBytes(home: string): number {
   const files = globSync("**/data", { cwd: home }).map((path) => statSync(join(home, path)));
@@ -40,7 +30,7 @@ function storedBytes(home: string): number {
 test(`${KILLS} kills of the seeder during one fetch: right content, and little more than one copy from the origin`, async (t) => {
   const seed = Date.now() % 100_000;
   t.log(`seed ${seed}`);
-  const random = randomFrom(seed);
+  const random = seededRandom(seed);
   await using origin = await ScriptedOrigin.start({ bytesPerSecond: 30_000_000 });
   const { url, sha256, file } = origin.add("/big.bin", seededBytes(41, LENGTH));
   await using cluster = await Cluster.start({ daemons: 1, supernodeArgs: ["--no-seeder"] });

@@ -1,5 +1,6 @@
 import test from "ava";
-import { runSiteSwarm, seededRandom } from "./site-swarm.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+import { runSiteSwarm } from "./site-swarm.ts";
 
 const SWARM = { sites: 4, hostsPerSite: 50, pieces: 100 };
 /** A site's hosts can send 200 pieces a round among themselves; by chance three quarters of those and of what they get would go over its line. */

@@ -140,11 +140,11 @@ test("RevealPlan shows nobody a piece twice or one that it has, and no piece sta
   );
 });
 
-test("decide() shows no more at once than a second of a slow upload, and at least sixteen pieces", (t) => {
+test("decide() shows no more at once than 0.6 seconds of a slow upload, and at least eight pieces", (t) => {
   const plan = new RevealPlan<RevealPeer>(256 * 1024);
   for (let peer = 0; peer < 10; peer++) plan.addPeer({ bitfield: new Bitfield(100), shown: new Set() }, 0);
   for (let index = 0; index < 100; index++) plan.addPiece(index, 0);
-  t.is(plan.decide(0, 0).length, 16);
-  t.is(plan.decide(0, 5_000_000).length, 4, "19.07 pieces a second: 20 are shown now");
+  t.is(plan.decide(0, 0).length, 8);
+  t.is(plan.decide(0, 5_000_000).length, 4, "19.07 pieces a second, 11.4 in 0.6: 12 are shown now");
   t.is(plan.decide(0, 5_000_000).length, 0);
 });
