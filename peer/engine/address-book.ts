@@ -1,6 +1,7 @@
 /**
- * Known peer addresses of one torrent: whom to dial when. Decides: time is an argument.
- * A torrent without any connection has nothing to lose: it dials again much sooner than one that has others.
+ * Known peer addresses of one torrent: whom to dial when, and under which of the torrent's info hashes. Decides: time is an argument.
+ * A torrent without any connection has nothing to lose: it dials again much sooner than one that has others. Peers of a torrent that is
+ * live and final are told of by others that need not know which hash they go by: after each failure the next one is tried.
  * Invariant: at most MOST_KNOWN addresses; a banned address is not handed out.
  */
 import type { InfoHash } from "../../torrents/ids.ts";
@@ -8,8 +9,12 @@ import type { InfoHash } from "../../torrents/ids.ts";
 export interface KnownPeer {
   readonly host: string;
   readonly port: number;
-  /** In whose swarm it was met: the hash to shake hands with. */
-  readonly infoHash: InfoHash;
+  /** The hash to shake hands with: in whose swarm it was met, or one that is left to try. */
+  infoHash: InfoHash;
+  /** All that it may answer to. */
+  readonly infoHashes: InfoHash[];
+  /** There was a handshake: then it keeps its hash. */
+  worked: boolean;
   failures: number;
   /** When the last connection to it ended. */
   endedMs: number;
@@ -35,16 +40,26 @@ const FORGOTTEN = Number.POSITIVE_INFINITY;
 export class AddressBook {
   readonly #peers = new Map<string, KnownPeer>();
 
-  /** Adds an address; one that is known and was given up gets one more chance. */
+  /** Adds an address, or one more hash to a known one, which gets one more chance where it was given up. */
   add(peer: { host: string; port: number; infoHash: InfoHash }): void {
     const key = keyOf(peer);
+    const { infoHash } = peer;
     const known = this.#peers.get(key);
     if (known !== undefined) {
-      if (isDead(known)) known.failures = MOST_FAILURES - 1;
+      if (!known.infoHashes.includes(infoHash)) known.infoHashes.push(infoHash);
+      if (!isDead(known)) return;
+      known.failures = MOST_FAILURES - 1;
+      known.infoHash = infoHash;
       return;
     }
     if (this.#peers.size >= MOST_KNOWN && !this.#dropDead()) return;
-    this.#peers.set(key, { ...peer, failures: 0, endedMs: Number.NEGATIVE_INFINITY, busy: false });
+    const fresh = { infoHashes: [infoHash], worked: false, failures: 0, endedMs: Number.NEGATIVE_INFINITY, busy: false };
+    this.#peers.set(key, { ...peer, ...fresh });
+  }
+
+  /** The torrent answers to another hash from now on: peers that did not answer yet may be of that swarm. */
+  addHash(infoHash: InfoHash): void {
+    for (const peer of this.#peers.values()) if (!peer.infoHashes.includes(infoHash)) peer.infoHashes.push(infoHash);
   }
 
   /** Addresses to dial now, at most `count`; they are busy from here on. */
@@ -65,6 +80,8 @@ export class AddressBook {
     peer.busy = false;
     peer.failures = worked ? 1 : peer.failures + 1;
     peer.endedMs = nowMs;
+    peer.worked ||= worked;
+    if (!peer.worked) peer.infoHash = peer.infoHashes[(peer.infoHashes.indexOf(peer.infoHash) + 1) % peer.infoHashes.length];
   }
 
   /** Never dial this address again (it is ourselves, or somebody that we are connected to). */
@@ -89,6 +106,6 @@ function isDead(peer: KnownPeer): boolean {
   return !peer.busy && peer.failures >= MOST_FAILURES && peer.failures !== FORGOTTEN;
 }
 
-function keyOf(peer: { host: string; port: number; infoHash: InfoHash }): string {
-  return `${peer.host} ${peer.port} ${peer.infoHash}`;
+function keyOf(peer: { host: string; port: number }): string {
+  return `${peer.host} ${peer.port}`;
 }

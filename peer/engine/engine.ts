@@ -8,11 +8,16 @@ import { SkimmerError } from "../../system/errors.ts";
 import { Limiter } from "../../system/limiter.ts";
 import type { Logger } from "../../system/logger.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
+import type { PieceHashes } from "../../torrents/make-torrent.ts";
 import type { KnownPeer } from "./address-book.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
+import { type Contact, countDialing, crowdingOut, waysLeft } from "./contact.ts";
 import { type DownloadShare, DownloadShares } from "./download-shares.ts";
 import { fetchInfo } from "./fetch-info.ts";
+import { type FilesInPlace, type HashWishes, hashFiles } from "./hash-files.ts";
 import { HashWorkers } from "./hash-workers.ts";
+import { type DialMode, dialOrder } from "./mse/encryption-policy.ts";
+import { MseDesk } from "./mse/mse-desk.ts";
 import { type OpenedTorrent, openTorrent } from "./open-torrent.ts";
 import { addressKey, type BannedPeer, PeerConduct } from "./peer-conduct.ts";
 import { PeerLink } from "./peer-link.ts";
@@ -27,21 +32,14 @@ import { encodeExtended } from "./wire/messages.ts";
 const TICK_MS = 250;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MOST_CONNECTIONS = 1000;
+/** A peer for which something waits and that takes nothing of it for so long does not read: 17 kB/s keep a full socket moving. */
+const UNREAD_MS = 60_000;
 const MOST_PER_TORRENT = 100;
 const DIAL_UP_TO = 60;
 const MOST_DIALING = 30;
 const BUFFER_BYTES = 48 * 1024 * 1024;
 const REQUEST_QUEUE = 1000;
 const VERSION = "Skimmer 0.1";
-
-/** Where a connection stands. */
-interface Contact {
-  readonly sinceMs: number;
-  /** Set on connections that we dialled. */
-  readonly dialled?: { readonly torrent: SwarmTorrent; readonly peer: KnownPeer };
-  torrent?: SwarmTorrent;
-  link?: PeerLink;
-}
 
 /** Opens the peer port. Rejects with SkimmerError `address_in_use`. */
 export async function openEngine(options: EngineOptions & { logger: Logger; clock?: Clock; random?: () => number }): Promise<Engine> {
@@ -61,6 +59,9 @@ class PeerEngine implements Engine, ConnectionOwner {
   readonly #uploadLimiter: Limiter;
   readonly #downloads: DownloadShares;
   readonly #conduct = new PeerConduct();
+  readonly #encryption: MseDesk;
+  /** How a peer answered last time. */
+  readonly #dialModes = new WeakMap<KnownPeer, DialMode>();
   readonly #server: net.Server;
   readonly #contacts = new Map<Connection, Contact>();
   /** Every hash that any torrent answers to. */
@@ -78,12 +79,17 @@ class PeerEngine implements Engine, ConnectionOwner {
     this.#buffers = new PieceBuffers(options.bufferBytes ?? BUFFER_BYTES, (memoryId) => this.#workers.forget(memoryId));
     this.#uploadLimiter = new Limiter(this.#clock, options.uploadBytesPerSecond);
     this.#downloads = new DownloadShares(this.#clock, options.downloadBytesPerSecond);
+    this.#encryption = new MseDesk(options.encryption ?? "allow", this.#clock.nowMs());
     this.#server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#onSocket(socket));
   }
 
   get address(): { host: string; port: number } {
     const { address, port } = this.#server.address() as net.AddressInfo;
     return { host: address, port };
+  }
+
+  get advertisedPort(): number {
+    return this.#options.advertisedPort ?? this.address.port;
   }
 
   get banned(): BannedPeer[] {
@@ -118,6 +124,8 @@ class PeerEngine implements Engine, ConnectionOwner {
   }
 
   async #open(spec: TorrentSpec): Promise<SwarmTorrent> {
+    // its start and the first connections take their time side by side
+    this.#workers.warm();
     const opened = await openTorrent(
       {
         clock: this.#clock,
@@ -148,7 +156,18 @@ class PeerEngine implements Engine, ConnectionOwner {
   }
 
   fetchInfo(infoHash: InfoHash, peers: readonly { host: string; port: number }[], options: { signal: AbortSignal }): Promise<Buffer> {
-    return fetchInfo({ infoHash, peers, peerId: this.peerId, nowMs: this.#clock.nowMs, signal: options.signal });
+    return fetchInfo({
+      infoHash,
+      peers,
+      peerId: this.peerId,
+      nowMs: this.#clock.nowMs,
+      encryption: this.#encryption,
+      signal: options.signal,
+    });
+  }
+
+  hashFiles(files: FilesInPlace, options: HashWishes): Promise<PieceHashes> {
+    return hashFiles(files, { buffers: this.#buffers, workers: this.#workers, ...options });
   }
 
   async remove(torrent: Torrent): Promise<void> {
@@ -157,7 +176,7 @@ class PeerEngine implements Engine, ConnectionOwner {
     if (opened === undefined) return;
     this.#opened.delete(own);
     this.torrents.delete(own.infoHash);
-    for (const [hash, routed] of this.#routes) if (routed === own) this.#routes.delete(hash);
+    for (const [hash, routed] of this.#routes) if (routed === own) this.#unroute(hash);
     await opened.close();
   }
 
@@ -187,27 +206,49 @@ class PeerEngine implements Engine, ConnectionOwner {
 
   #onSocket(socket: net.Socket): void {
     socket.on("error", () => undefined);
-    if (this.#contacts.size >= MOST_CONNECTIONS || this.#closed) return void socket.destroy();
-    const connection = Connection.accept({ owner: this, nowMs: this.#clock.nowMs, socket });
+    if (this.#closed) return void socket.destroy();
+    crowdingOut(this.#contacts)?.close("too many connections without a handshake");
+    if (this.#contacts.size >= MOST_CONNECTIONS) return void socket.destroy();
+    const connection = Connection.accept({ owner: this, nowMs: this.#clock.nowMs, socket, encryption: this.#encryption });
     this.#contacts.set(connection, { sinceMs: this.#clock.nowMs() });
     this.#wake();
   }
 
-  #dial(torrent: SwarmTorrent, peer: KnownPeer): void {
+  /** In a live swarm who hangs up is mostly full, or connected to us already, and is not dialled twice at once; the next try is the other way. */
+  #modesOf(torrent: SwarmTorrent, peer: KnownPeer): readonly DialMode[] {
+    const { policy } = this.#encryption;
+    const isLive = torrent.live !== undefined && peer.infoHash === torrent.infoHash;
+    const worked = this.#dialModes.get(peer);
+    const order = dialOrder(policy, worked);
+    // a connection that worked and ended counts as one failure (address-book.ts)
+    const failures = Math.max(0, peer.failures - (worked === undefined ? 0 : 1));
+    return isLive ? [order[failures % order.length]] : order;
+  }
+
+  #dial(torrent: SwarmTorrent, peer: KnownPeer, modes = this.#modesOf(torrent, peer)): void {
+    const [mode, ...later] = modes;
+    const contact: Contact = { sinceMs: this.#clock.nowMs(), dialled: { torrent, peer, mode, later } };
     const connection = Connection.dial({
       owner: this,
       nowMs: this.#clock.nowMs,
       host: peer.host,
       port: peer.port,
-      onConnect: (made) => made.sendHandshake({ infoHash: peer.infoHash, peerId: this.peerId }),
+      encryption: mode === "encrypted" ? this.#encryption : undefined,
+      onConnect: (made) => {
+        contact.connected = true;
+        made.sendHandshake({ infoHash: peer.infoHash, peerId: this.peerId });
+      },
     });
-    this.#contacts.set(connection, { sinceMs: this.#clock.nowMs(), dialled: { torrent, peer } });
+    this.#contacts.set(connection, contact);
   }
 
   onHandshake(connection: Connection, handshake: Handshake) {
     const contact = this.#contacts.get(connection);
     const torrent = this.#routes.get(handshake.infoHash);
-    if (contact === undefined || torrent === undefined) return undefined;
+    if (contact === undefined) return undefined;
+    contact.greeted = true;
+    if (contact.dialled !== undefined) this.#dialModes.set(contact.dialled.peer, contact.dialled.mode);
+    if (torrent === undefined) return undefined;
     if (contact.dialled !== undefined && contact.dialled.torrent !== torrent) return undefined;
     if (!this.#welcome(connection, contact, torrent, handshake)) return undefined;
     if (connection.incoming) connection.sendHandshake({ infoHash: handshake.infoHash, peerId: this.peerId });
@@ -236,7 +277,8 @@ class PeerEngine implements Engine, ConnectionOwner {
       if (contact.dialled !== undefined) torrent.addresses.forget(contact.dialled.peer);
       return false;
     }
-    if (this.#conduct.isBanned(handshake.peerId, nowMs) || torrent.state.links.size >= MOST_PER_TORRENT) return false;
+    if (this.#conduct.isBanned(handshake.peerId, nowMs)) return false;
+    if (torrent.state.links.size >= MOST_PER_TORRENT && !torrent.dropIdleLink()) return false;
     for (const link of torrent.state.links) {
       if (link.peerId !== handshake.peerId) continue;
       // both dialled each other: the connection that the smaller id opened stays, and both sides know it
@@ -251,11 +293,12 @@ class PeerEngine implements Engine, ConnectionOwner {
   #sendExtendedHandshake(torrent: SwarmTorrent, link: PeerLink): void {
     const payload = encodeExtendedHandshake({
       metadataBytes: torrent.identity.infoFor(link.infoHash)?.length ?? 0,
-      port: this.address.port,
+      port: this.advertisedPort,
       live: torrent.live !== undefined,
       blockBytes: OUR_BLOCK_BYTES,
       requestQueue: REQUEST_QUEUE,
       version: VERSION,
+      needsNothing: torrent.complete,
     });
     link.connection.send(encodeExtended(0, payload));
   }
@@ -265,10 +308,18 @@ class PeerEngine implements Engine, ConnectionOwner {
     this.#contacts.delete(connection);
     if (contact === undefined) return;
     const { dialled, link, torrent } = contact;
+    if (dialled !== undefined && this.#dialAgain(contact)) return;
     if (dialled !== undefined) dialled.torrent.addresses.release(dialled.peer, link !== undefined, this.#clock.nowMs());
     if (link === undefined || torrent === undefined) return;
     this.#options.logger.debug({ host: connection.host, port: connection.port, reason }, "peer connection ended");
     torrent.removeLink(link);
+  }
+
+  #dialAgain(contact: Contact): boolean {
+    const modes = waysLeft(contact);
+    if (contact.dialled === undefined || modes.length === 0 || this.#closed || !this.#opened.has(contact.dialled.torrent)) return false;
+    this.#dial(contact.dialled.torrent, contact.dialled.peer, modes);
+    return true;
   }
 
   onFault(connection: Connection, error: unknown): void {
@@ -291,7 +342,16 @@ class PeerEngine implements Engine, ConnectionOwner {
   }
 
   #route(torrent: SwarmTorrent): void {
-    for (const hash of Object.values(torrent.infoHashes)) if (hash !== undefined) this.#routes.set(hash, torrent);
+    for (const hash of Object.values(torrent.infoHashes)) {
+      if (hash === undefined) continue;
+      this.#routes.set(hash, torrent);
+      this.#encryption.add(hash);
+    }
+  }
+
+  #unroute(hash: InfoHash): void {
+    this.#routes.delete(hash);
+    this.#encryption.delete(hash);
   }
 
   // ---- time ----
@@ -308,6 +368,7 @@ class PeerEngine implements Engine, ConnectionOwner {
     let busy = this.#contacts.size > 0;
     for (const [connection, contact] of this.#contacts) {
       if (contact.link === undefined && nowMs - contact.sinceMs > HANDSHAKE_TIMEOUT_MS) connection.close("no handshake in time");
+      else if (connection.unreadMs(nowMs) > UNREAD_MS) connection.close("peer does not read what it asks for");
     }
     for (const torrent of this.torrents.values()) {
       busy ||= torrent.downloader.on;
@@ -322,8 +383,7 @@ class PeerEngine implements Engine, ConnectionOwner {
   #dialAll(): void {
     if (this.#options.role === "seeder") return;
     const nowMs = this.#clock.nowMs();
-    let dialing = 0;
-    for (const contact of this.#contacts.values()) if (contact.link === undefined && contact.dialled !== undefined) dialing++;
+    let dialing = countDialing(this.#contacts.values());
     for (const torrent of this.torrents.values()) {
       if (!torrent.downloader.on || torrent.complete) continue;
       const room = Math.min(MOST_DIALING - dialing, DIAL_UP_TO - torrent.state.links.size, MOST_CONNECTIONS - this.#contacts.size);

@@ -1,5 +1,5 @@
 /**
- * BEP 9 on the taking side: an info dict from peers, for who has only its hash (a magnet link). Drives one connection at a
+ * BEP 9 on the taking side: an info dict from peers, for who has only its hash (a magnet link). Drives a few connections at a
  * time; what arrives counts only when its hash is the one asked for.
  */
 import { hash } from "node:crypto";
@@ -7,12 +7,20 @@ import { SkimmerError } from "../../system/errors.ts";
 import { decodePrefix, dictInt, encode } from "../../torrents/bencode.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
+import { type DialMode, dialOrder } from "./mse/encryption-policy.ts";
+import type { MseDesk } from "./mse/mse-desk.ts";
 import { encodeExtendedHandshake, OUR_EXTENSION, parseExtendedHandshake } from "./wire/extended-handshake.ts";
 import { encodeExtended, MESSAGE } from "./wire/messages.ts";
 
 const PIECE_BYTES = 16384;
-const PEER_LIMIT_MS = 15_000;
-const MESSAGE_BYTES = 64 * 1024;
+/** One peer may take so long for each of its pieces, and for its handshakes. */
+const STEP_LIMIT_MS = 10_000;
+/** A peer that gives nothing must not hold up the others. */
+const PEERS_AT_ONCE = 5;
+/** A bitfield of the most pieces fits; blocks and everything else are not for us. */
+const MESSAGE_BYTES = 1024 * 1024;
+/** A peer that sends so many messages in place of metadata is none. */
+const MOST_MESSAGES = 20_000;
 const DATA = 1;
 
 export interface InfoSource {
@@ -20,35 +28,62 @@ export interface InfoSource {
   readonly peerId: PeerId;
   readonly peers: readonly { readonly host: string; readonly port: number }[];
   readonly nowMs: () => number;
+  readonly encryption: MseDesk;
   readonly signal: AbortSignal;
 }
 
-/** Asks the peers, one after the other. Rejects with SkimmerError `no_progress` where none has it. */
+/** Asks the peers, a few at a time. Rejects with SkimmerError `no_progress` where none has it. */
 export async function fetchInfo(source: InfoSource): Promise<Buffer> {
-  for (const peer of source.peers) {
-    source.signal.throwIfAborted();
-    const info = await askPeer(source, peer).catch(() => undefined);
-    if (info !== undefined) return info;
-  }
+  const found = new AbortController();
+  const signal = AbortSignal.any([source.signal, found.signal]);
+  const waiting = [...source.peers];
+  let info: Buffer | undefined;
+  const askInTurn = async (): Promise<void> => {
+    for (let peer = waiting.shift(); peer !== undefined && !signal.aborted; peer = waiting.shift()) {
+      info ??= await askPeer({ ...source, signal }, peer);
+      if (info !== undefined) found.abort();
+    }
+  };
+  await Promise.all(Array.from({ length: PEERS_AT_ONCE }, askInTurn));
+  if (info !== undefined) return info;
+  source.signal.throwIfAborted();
   throw new SkimmerError("no_progress", `no peer gave the metadata of ${source.infoHash}`, {
     retriable: true,
     hint: "Try again when more peers are there.",
   });
 }
 
-function askPeer(source: InfoSource, peer: { host: string; port: number }): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const exchange = new InfoExchange(source, resolve);
+/** The info dict, or undefined where this peer does not give it, plain or encrypted. */
+async function askPeer(source: InfoSource, peer: { host: string; port: number }): Promise<Buffer | undefined> {
+  for (const mode of dialOrder(source.encryption.policy, undefined)) {
+    const answer = await askOnce(source, peer, mode);
+    if (answer.kind !== "no handshake") return answer.info;
+  }
+  return undefined;
+}
+
+type Answer =
+  | { readonly kind: "no handshake" | "nobody"; readonly info?: undefined }
+  | { readonly kind: "greeted"; readonly info?: Buffer };
+
+function askOnce(source: InfoSource, peer: { host: string; port: number }, mode: DialMode): Promise<Answer> {
+  return new Promise((resolve) => {
+    const exchange = new InfoExchange(source);
+    let connected = false;
     const connection = Connection.dial({
       owner: {
         onHandshake: () => exchange.begin(connection),
-        onClose: (_, reason) => exchange.end(() => reject(new Error(reason))),
+        onClose: () => resolve(exchange.end(connected)),
         onDrain: () => undefined,
-        onFault: (_, error) => reject(error as Error),
+        onFault: () => undefined,
       } satisfies ConnectionOwner,
       nowMs: source.nowMs,
       ...peer,
-      onConnect: (made) => made.sendHandshake({ infoHash: source.infoHash, peerId: source.peerId }),
+      encryption: mode === "encrypted" ? source.encryption : undefined,
+      onConnect: (made) => {
+        connected = true;
+        made.sendHandshake({ infoHash: source.infoHash, peerId: source.peerId });
+      },
     });
     exchange.limit(connection);
   });
@@ -57,46 +92,54 @@ function askPeer(source: InfoSource, peer: { host: string; port: number }): Prom
 /** The pieces of one info dict from one peer. */
 class InfoExchange {
   readonly #source: InfoSource;
-  readonly #resolve: (info: Buffer) => void;
   readonly #pieces: Buffer[] = [];
+  #info: Buffer | undefined;
+  #greeted = false;
   #lengthBytes = 0;
   #theirId = 0;
+  #messages = 0;
   #connection: Connection | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #onAbort = (): void => this.#connection?.close("cancelled");
 
-  constructor(source: InfoSource, resolve: (info: Buffer) => void) {
+  constructor(source: InfoSource) {
     this.#source = source;
-    this.#resolve = resolve;
   }
 
   limit(connection: Connection): void {
     this.#connection = connection;
-    this.#timer = setTimeout(() => connection.close("no metadata in time"), PEER_LIMIT_MS);
+    this.#timer = setTimeout(() => connection.close("no metadata in time"), STEP_LIMIT_MS);
     this.#source.signal.addEventListener("abort", this.#onAbort, { once: true });
+    if (this.#source.signal.aborted) this.#onAbort();
   }
 
   begin(connection: Connection) {
+    this.#greeted = true;
     const hello = { metadataBytes: 0, port: 0, live: false, blockBytes: PIECE_BYTES, requestQueue: 1, version: "Skimmer" };
     connection.send(encodeExtended(0, encodeExtendedHandshake(hello)));
     const ignore = (): undefined => undefined;
-    const onMessage = (id: number, payload: Buffer): void => {
-      if (id === MESSAGE.extended && payload.length > 0) this.#onExtended(payload[0], payload.subarray(1));
-    };
     return {
-      handler: { onMessage, onBlockBegin: ignore, onBlockBytes: ignore, onBlockEnd: ignore },
+      handler: { onMessage: this.#onMessage, onBlockBegin: ignore, onBlockBytes: ignore, onBlockEnd: ignore },
       limits: { blockBytes: PIECE_BYTES, messageBytes: MESSAGE_BYTES },
     };
   }
 
-  end(fail: () => void): void {
+  /** The connection ended, however. */
+  end(connected: boolean): Answer {
     clearTimeout(this.#timer);
     this.#source.signal.removeEventListener("abort", this.#onAbort);
-    fail();
+    if (this.#greeted) return { kind: "greeted", info: this.#info };
+    return { kind: connected ? "no handshake" : "nobody" };
   }
+
+  readonly #onMessage = (id: number, payload: Buffer): void => {
+    if (++this.#messages > MOST_MESSAGES) throw new SkimmerError("protocol", "peer sends anything but metadata");
+    if (id === MESSAGE.extended && payload.length > 0) this.#onExtended(payload[0], payload.subarray(1));
+  };
 
   #onExtended(extensionId: number, payload: Buffer): void {
     if (extensionId === 0) {
+      if (this.#theirId !== 0) return;
       const theirs = parseExtendedHandshake(payload);
       this.#theirId = theirs.metadata;
       this.#lengthBytes = theirs.metadataBytes;
@@ -119,12 +162,13 @@ class InfoExchange {
       dictInt(value, "piece") === this.#pieces.length &&
       data.length === expected;
     if (!good) throw new SkimmerError("protocol", "peer did not give the metadata piece that was asked for");
+    this.#timer?.refresh();
     this.#pieces.push(Buffer.from(data));
     if (this.#pieces.length * PIECE_BYTES < this.#lengthBytes) return this.#ask();
     const info = Buffer.concat(this.#pieces);
     const hashes = [hash("sha1", info, "hex"), hash("sha256", info, "hex").slice(0, 40)];
     if (!hashes.includes(this.#source.infoHash)) throw new SkimmerError("protocol", "peer gave metadata with another hash");
-    this.#resolve(info);
+    this.#info = info;
     this.#connection?.close("metadata is here");
   }
 }

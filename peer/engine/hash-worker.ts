@@ -37,19 +37,21 @@ function pieceOf(job: HashJob): Buffer {
   if (job.memory !== undefined) memories.set(job.memoryId, job.memory);
   const memory = memories.get(job.memoryId);
   if (memory === undefined) throw new Error(`unknown memory ${job.memoryId}`);
-  return Buffer.from(memory, job.start, job.lengthBytes);
+  return Buffer.from(memory, job.start, job.paddedBytes ?? job.lengthBytes);
 }
 
 function run(job: HashJob): HashResult {
-  const piece = pieceOf(job);
+  const padded = pieceOf(job);
+  const piece = padded.subarray(0, job.lengthBytes);
   const root = job.leafCount === 0 ? undefined : pieceRoot(piece, job.leafCount);
-  const sha1 = job.sha1 ? hash("sha1", piece, "buffer") : undefined;
+  const sha1 = job.sha1 ? hash("sha1", padded, "buffer") : undefined;
   const good =
     (job.expectedRoot === undefined || same(job.expectedRoot, root)) && (job.expectedSha1 === undefined || same(job.expectedSha1, sha1));
   const result: HashResult = { id: job.id, good, root: alone(root), sha1: alone(sha1) };
-  if (!good || job.fd < 0) return result;
+  if (!good) return result;
   try {
-    writeAll(job.fd, piece, job.offset);
+    if (job.fd >= 0) writeAll(job.fd, piece, job.offset);
+    for (const { fd, offset, start, lengthBytes } of job.parts ?? []) writeAll(fd, piece.subarray(start, start + lengthBytes), offset);
     return result;
   } catch (error) {
     return { ...result, error: { code: (error as NodeJS.ErrnoException).code ?? "EIO", message: (error as Error).message } };

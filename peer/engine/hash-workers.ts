@@ -9,6 +9,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { alone } from "./alone.ts";
 import type { Slot } from "./piece-buffers.ts";
+import type { WritePart } from "./store/content-store.ts";
 
 export interface HashJob {
   readonly id: number;
@@ -23,9 +24,12 @@ export interface HashJob {
   readonly sha1: boolean;
   readonly expectedRoot?: Uint8Array;
   readonly expectedSha1?: Uint8Array;
-  /** Where to write a good piece; -1: nowhere. */
+  /** With the padding behind the content, which is part of a SHA-1; absent: there is none. */
+  readonly paddedBytes?: number;
+  /** Where to write a good piece; -1: nowhere, or into several files. */
   readonly fd: number;
   readonly offset: number;
+  readonly parts?: readonly WritePart[];
 }
 
 /** The memory is gone: the thread lets go of it. */
@@ -61,7 +65,7 @@ export class HashWorkers {
   readonly #lanes: Lane[] = [];
   #nextId = 1;
 
-  /** Starts a thread now: the first pieces would wait 0.1 s for it. For those that live long. */
+  /** Starts a thread now, where none runs: the first piece would wait 0.1 s for it. */
   warm(): void {
     if (this.#lanes.length === 0) this.#start();
   }

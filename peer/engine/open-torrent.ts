@@ -10,17 +10,19 @@ import type { Clock } from "../../system/clock.ts";
 import { SkimmerError } from "../../system/errors.ts";
 import { Limiter } from "../../system/limiter.ts";
 import type { Logger } from "../../system/logger.ts";
-import { parseInfoV1, parseInfoV2 } from "../../torrents/final-torrents.ts";
+import { parseInfos } from "../../torrents/parse-info.ts";
 import { Bitfield } from "./bitfield.ts";
 import type { DownloadShares } from "./download-shares.ts";
 import type { HashWorkers } from "./hash-workers.ts";
+import { layerFiles } from "./layer-store.ts";
 import { LiveExchange } from "./live-exchange.ts";
 import type { BannedPeer, PeerConduct } from "./peer-conduct.ts";
 import type { PieceBuffers } from "./piece-buffers.ts";
-import { PieceStore } from "./piece-store.ts";
+import { PieceStore, padSlot } from "./piece-store.ts";
 import { PieceTruth } from "./piece-truth.ts";
-import { DataFile } from "./store/data-file.ts";
+import type { ContentStore } from "./store/content-store.ts";
 import { Journal } from "./store/journal.ts";
+import { openContent } from "./store/open-content.ts";
 import { readMeta, type TorrentMeta, writeMeta } from "./store/torrent-meta.ts";
 import type { SwarmState } from "./swarm-state.ts";
 import { SwarmTorrent } from "./swarm-torrent.ts";
@@ -50,19 +52,20 @@ export interface OpenedTorrent {
 /** Opens or resumes. Rejects with SkimmerError (`disk_full` before anything is written). */
 export async function openTorrent(system: TorrentSystem, spec: TorrentSpec): Promise<OpenedTorrent> {
   const identity = new TorrentIdentity(spec);
-  const truth = new PieceTruth(spec.geometry);
-  const { data, fresh } = await DataFile.open(join(spec.directory, "data"), spec.geometry.lengthBytes);
-  await mkdir(spec.directory, { recursive: true });
   const metaPath = join(spec.directory, "meta");
   const meta = await readMeta(metaPath);
-  const { journal, entries } = await Journal.open(join(spec.directory, "journal"));
   if (meta.infoV1 !== undefined && meta.infoV2 !== undefined)
     identity.useFinal({ infoV1: spec.infoV1 ?? meta.infoV1, infoV2: spec.infoV2 ?? meta.infoV2 });
-  useKnownHashes(truth, identity, spec.pieceLayer ?? meta.pieceLayer);
+  const truth = knownTruth(spec, identity, spec.pieceLayer ?? meta.pieceLayer);
+  const { data, fresh } = await openContent(spec);
+  await mkdir(spec.directory, { recursive: true });
+  const { journal, entries } = await Journal.open(join(spec.directory, "journal"));
   const state = makeState(system, { spec, identity, truth, data });
   const store = new PieceStore(state, journal, { signs: spec.signer !== undefined });
   store.replay(entries);
-  const trusted = !fresh && (await isTrusted(meta, data, state.have.isFull));
+  if (spec.verified === true) markAll(state, store);
+  dropLacking(state, store);
+  const trusted = !fresh && (spec.verified === true || (await isTrusted(meta, data, state.have.isFull)));
   if (!trusted) await verifyAll(state, store, fresh);
   let saving = Promise.resolve();
   const save = (owner: SwarmTorrent): Promise<void> => {
@@ -97,11 +100,22 @@ export async function openTorrent(system: TorrentSystem, spec: TorrentSpec): Pro
   };
 }
 
+/** The caller vouches for all pieces. */
+function markAll({ have }: SwarmState, store: PieceStore): void {
+  for (let index = 0; index < have.length; index++) if (!have.has(index)) store.markStored(index);
+}
+
+/** Files can vanish, or be cut, one by one. */
+function dropLacking({ have, data, truth, geometry }: SwarmState, store: PieceStore): void {
+  for (let index = 0; index < have.length; index++)
+    if (have.has(index) && data.lacks(index * geometry.pieceLengthBytes, truth.lengthAt(index))) store.drop(index);
+}
+
 let opened = 0;
 
 function makeState(
   system: TorrentSystem,
-  parts: { spec: TorrentSpec; identity: TorrentIdentity; truth: PieceTruth; data: DataFile },
+  parts: { spec: TorrentSpec; identity: TorrentIdentity; truth: PieceTruth; data: ContentStore },
 ): SwarmState {
   const { spec, identity, truth, data } = parts;
   const pieceCount = spec.geometry.pieceCount;
@@ -132,24 +146,23 @@ function makeLive(state: SwarmState, identity: TorrentIdentity, owner: SwarmTorr
   return new LiveExchange(state, { infoHash, name, publicKey, signer, secret }, owner);
 }
 
-/** Piece hashes from info dicts: v2 roots where there is a layer that fits, SHA-1 where there is only v1. */
-function useKnownHashes(truth: PieceTruth, identity: TorrentIdentity, pieceLayer: Buffer | undefined): void {
-  if (identity.infoV2 !== undefined) {
-    const { piecesRoot } = parseInfoV2(identity.infoV2);
-    const layer = truth.geometry.pieceCount === 1 ? piecesRoot : pieceLayer;
-    if (layer !== undefined && piecesRoot !== undefined && !truth.useLayer(layer, piecesRoot)) {
-      throw new SkimmerError("protocol", "the torrent's piece layer does not fit its pieces root");
-    }
-  }
-  if (identity.infoV1 !== undefined && identity.liveInfo === undefined) truth.useSha1s(parseInfoV1(identity.infoV1).sha1s);
+/** What the pieces must be, from info dicts: v2 roots where there are layers that fit, SHA-1 where there is v1. */
+function knownTruth(spec: TorrentSpec, identity: TorrentIdentity, pieceLayer: Buffer | undefined): PieceTruth {
+  const { infoV1, infoV2, liveInfo } = identity;
+  const truth = new PieceTruth(spec.geometry, infoV2 === undefined ? [] : layerFiles(parseInfos({ infoV2 }).layout));
+  if (infoV2 !== undefined && pieceLayer !== undefined && !truth.useLayer(pieceLayer))
+    throw new SkimmerError("protocol", "the torrent's piece layers do not fit its pieces roots");
+  const sha1s = infoV1 !== undefined && liveInfo === undefined ? parseInfos({ infoV1 }).sha1s : undefined;
+  if (sha1s !== undefined) truth.useSha1s(sha1s);
+  return truth;
 }
 
 async function bootId(): Promise<string> {
   return (await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "unknown")).trim();
 }
 
-async function isTrusted(meta: TorrentMeta, data: DataFile, full: boolean): Promise<boolean> {
-  if (meta.completeMtimeMs !== undefined && full) return meta.completeMtimeMs === (await data.mtimeMs());
+async function isTrusted(meta: TorrentMeta, data: ContentStore, full: boolean): Promise<boolean> {
+  if (meta.completeMtimeMs !== undefined && full) return meta.completeMtimeMs === (await data.stamp());
   const boot = await bootId();
   return meta.boot === boot && boot !== "unknown";
 }
@@ -167,12 +180,22 @@ async function isGood(state: SwarmState, index: number): Promise<boolean> {
   const expected = truth.expectation(index);
   if (expected === undefined) return false;
   const lengthBytes = truth.lengthAt(index);
-  const slot = await buffers.acquire(lengthBytes, AbortSignal.timeout(VERIFY_WAIT_MS));
+  const slot = await buffers.acquire(truth.paddedLengthAt(index), AbortSignal.timeout(VERIFY_WAIT_MS));
   try {
     await data.read(slot.bytes.subarray(0, lengthBytes), index * geometry.pieceLengthBytes);
-    const leafCount = expected.root === undefined ? 0 : truth.leafCount;
     const { root, sha1 } = expected;
-    const job = { lengthBytes, leafCount, sha1: sha1 !== undefined, expectedRoot: root, expectedSha1: sha1, fd: -1, offset: 0 };
+    const leafCount = root === undefined ? 0 : truth.leafCountAt(index);
+    const paddedBytes = padSlot(slot, truth, index);
+    const job = {
+      lengthBytes,
+      paddedBytes,
+      leafCount,
+      sha1: sha1 !== undefined,
+      expectedRoot: root,
+      expectedSha1: sha1,
+      fd: -1,
+      offset: 0,
+    };
     return (await workers.run(slot, job)).good;
   } finally {
     buffers.release(slot);
@@ -181,7 +204,7 @@ async function isGood(state: SwarmState, index: number): Promise<boolean> {
 
 const VERIFY_WAIT_MS = 60_000;
 
-async function saveMeta(path: string, torrent: SwarmTorrent, data: DataFile): Promise<void> {
+async function saveMeta(path: string, torrent: SwarmTorrent, data: ContentStore): Promise<void> {
   await writeMeta(path, {
     liveInfo: torrent.liveInfo,
     infoV1: torrent.infoV1,
@@ -189,6 +212,6 @@ async function saveMeta(path: string, torrent: SwarmTorrent, data: DataFile): Pr
     pieceLayer: torrent.infoV2 === undefined ? undefined : torrent.pieceLayer,
     finalSignature: torrent.finalSignature,
     boot: await bootId(),
-    completeMtimeMs: torrent.complete ? await data.mtimeMs() : undefined,
+    completeMtimeMs: torrent.complete ? await data.stamp() : undefined,
   });
 }

@@ -67,7 +67,7 @@ export class OriginPieces {
 
   async acquire(index: number, signal: AbortSignal): Promise<PieceBuffer> {
     const lengthBytes = this.#state.truth.lengthAt(index);
-    const slot = await this.#state.buffers.acquire(lengthBytes, signal);
+    const slot = await this.#state.buffers.acquire(this.#state.truth.paddedLengthAt(index), signal);
     let released = false;
     const release = (): void => {
       if (!released) this.#state.buffers.release(slot);

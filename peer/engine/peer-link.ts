@@ -11,8 +11,8 @@ import { Bitfield } from "./bitfield.ts";
 import type { Connection } from "./connection.ts";
 import type { BlockRun, PieceDownload } from "./piece-download.ts";
 import { RequestDepth } from "./request-depth.ts";
-import { type ExtendedHandshake, parseExtendedHandshake } from "./wire/extended-handshake.ts";
-import { type BlockRange, encodeFlag, MESSAGE } from "./wire/messages.ts";
+import { type ExtendedHandshake, OUR_EXTENSION, parseExtendedHandshake } from "./wire/extended-handshake.ts";
+import { type BlockRange, encodeExtended, encodeFlag, MESSAGE } from "./wire/messages.ts";
 import type { WireHandler } from "./wire/wire-parser.ts";
 
 /** A request of ours that is on its way. */
@@ -23,6 +23,8 @@ export interface OpenRequest extends BlockRun {
 export interface LinkEvents {
   onBitfield(link: PeerLink): void;
   onHave(link: PeerLink, index: number): void;
+  /** It has the piece no more (BEP 54). */
+  onDontHave(link: PeerLink, index: number): void;
   onChoked(link: PeerLink): void;
   onUnchoked(link: PeerLink): void;
   onInterest(link: PeerLink): void;
@@ -31,12 +33,27 @@ export interface LinkEvents {
   onReject(link: PeerLink, range: BlockRange): void;
   onBlockBegin(link: PeerLink, range: BlockRange): Buffer | undefined;
   onBlockEnd(link: PeerLink, range: BlockRange): void;
+  /** The first one; later ones only change `extensions`. */
   onExtendedHandshake(link: PeerLink): void;
+  /** A message of BEP 52. */
+  onHashMessage(link: PeerLink, id: number, payload: Buffer): void;
   onExtended(link: PeerLink, extensionId: number, payload: Buffer): void;
 }
 
-const NO_EXTENSIONS: ExtendedHandshake = { metadata: 0, pex: 0, live: 0, metadataBytes: 0, port: 0, requestQueue: 250, blockBytes: 16384 };
-const LEAST_DEPTH_BYTES = 128 * 1024;
+const NO_EXTENSIONS: ExtendedHandshake = {
+  metadata: 0,
+  pex: 0,
+  live: 0,
+  uploadOnly: 0,
+  needsNothing: false,
+  metadataBytes: 0,
+  port: 0,
+  requestQueue: 250,
+  blockBytes: 16384,
+};
+/** A peer may tell of new extensions later on (BEP 10), but not without end. */
+const MOST_EXTENDED_HANDSHAKES = 20;
+const LEAST_DEPTH_BYTES = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 /** Blocks that we never asked for; more of them and the connection ends. */
 const MOST_UNWANTED_BYTES = 8 * 1024 * 1024;
@@ -77,6 +94,8 @@ export class PeerLink implements WireHandler {
   readonly #nowMs: () => number;
   #sawBitfield = false;
   #requestedAtMs = 0;
+  #extendedHandshakes = 0;
+  #needsNothing = false;
 
   constructor(options: {
     connection: Connection;
@@ -101,6 +120,11 @@ export class PeerLink implements WireHandler {
     this.uploadRate = new RequestDepth(0, this.lastBlockMs);
   }
 
+  /** It will never ask us for anything, as far as it told: it has all it wants (BEP 21). */
+  get needsNothing(): boolean {
+    return this.#needsNothing || this.bitfield.isFull;
+  }
+
   /** Longest request that this peer accepts. */
   get requestBytes(): number {
     return this.extensions.blockBytes;
@@ -121,6 +145,11 @@ export class PeerLink implements WireHandler {
     if (interested === this.amInterested) return;
     this.amInterested = interested;
     this.connection.send(encodeFlag(interested ? MESSAGE.interested : MESSAGE.notInterested));
+  }
+
+  /** We have all that we want (BEP 21): a peer that has it too need not keep the connection. */
+  tellNeedsNothing(): void {
+    if (this.extensions.uploadOnly > 0) this.connection.send(encodeExtended(this.extensions.uploadOnly, Buffer.from([1])));
   }
 
   addRequest(request: OpenRequest): void {
@@ -152,8 +181,7 @@ export class PeerLink implements WireHandler {
         return this.#events.onUnchoked(this);
       case MESSAGE.interested:
       case MESSAGE.notInterested:
-        this.peerInterested = id === MESSAGE.interested;
-        return this.#events.onInterest(this);
+        return this.#onInterest(id === MESSAGE.interested);
       case MESSAGE.have:
         return this.#onHave(index(payload, this.bitfield.length));
       case MESSAGE.bitfield:
@@ -168,6 +196,10 @@ export class PeerLink implements WireHandler {
         return this.#events.onReject(this, blockRange(payload));
       case MESSAGE.extended:
         return this.#onExtended(payload);
+      case MESSAGE.hashRequest:
+      case MESSAGE.hashes:
+      case MESSAGE.hashReject:
+        return this.#events.onHashMessage(this, id, payload);
       default:
         // port, suggest, allowed fast and everything unknown change nothing for us
         return;
@@ -176,7 +208,7 @@ export class PeerLink implements WireHandler {
 
   /** What it refuses to send it does not have for us; it may announce it again. */
   forgetPiece(index: number): void {
-    this.bitfield.delete(index);
+    this.#onDontHave(index);
   }
 
   onBlockBegin(index: number, begin: number, length: number): Buffer | undefined {
@@ -209,6 +241,13 @@ export class PeerLink implements WireHandler {
     if (this.unwantedBytes > MOST_UNWANTED_BYTES) throw new SkimmerError("protocol", "peer keeps sending blocks that were not asked for");
   }
 
+  /** Only a change is news: who repeats himself costs nobody's choking rounds. */
+  #onInterest(interested: boolean): void {
+    if (interested === this.peerInterested) return;
+    this.peerInterested = interested;
+    this.#events.onInterest(this);
+  }
+
   #onHave(piece: number): void {
     if (!this.#sawBitfield) this.#onBitfield(MESSAGE.haveNone, NOTHING);
     if (this.bitfield.add(piece)) this.#events.onHave(this, piece);
@@ -217,6 +256,8 @@ export class PeerLink implements WireHandler {
   /** Once at the beginning; aria2 also sends one later, in place of many HAVEs. */
   #onBitfield(id: number, payload: Buffer): void {
     const { length } = this.bitfield;
+    // what can tell nothing new is not looked through: five bytes would cost a walk over all pieces
+    if (this.#sawBitfield && (id === MESSAGE.haveNone || this.bitfield.isFull)) return;
     const field = id === MESSAGE.bitfield ? Bitfield.fromWire(payload, length) : new Bitfield(length);
     if (field === undefined) throw new SkimmerError("protocol", "peer sent a bitfield of the wrong length");
     if (id === MESSAGE.haveAll) field.addAll();
@@ -228,11 +269,22 @@ export class PeerLink implements WireHandler {
     if (first) this.#events.onBitfield(this);
   }
 
+  #onDontHave(piece: number): void {
+    if (this.bitfield.delete(piece)) this.#events.onDontHave(this, piece);
+  }
+
   #onExtended(payload: Buffer): void {
     if (payload.length === 0) throw new SkimmerError("protocol", "peer sent an empty extension message");
+    if (payload[0] === OUR_EXTENSION.dontHave) return this.#onDontHave(index(payload.subarray(1), this.bitfield.length));
+    if (payload[0] === OUR_EXTENSION.uploadOnly) {
+      this.#needsNothing = payload[1] === 1;
+      return;
+    }
     if (payload[0] !== 0) return this.#events.onExtended(this, payload[0], payload.subarray(1));
+    if (++this.#extendedHandshakes > MOST_EXTENDED_HANDSHAKES) throw new SkimmerError("protocol", "peer keeps shaking hands");
     this.extensions = parseExtendedHandshake(payload.subarray(1));
-    this.#events.onExtendedHandshake(this);
+    this.#needsNothing = this.extensions.needsNothing;
+    if (this.#extendedHandshakes === 1) this.#events.onExtendedHandshake(this);
   }
 }
 

@@ -7,6 +7,7 @@
  * into it get their own. Invariant: bytes of all slots ≤ budget (or LEAST_SLOTS pieces), and a slot with references is never reused.
  */
 import { BuddyArena } from "./buddy-arena.ts";
+import { SentPieces } from "./sent-pieces.ts";
 
 /** Memory that slots lie in; its id names it to the hash threads. */
 export interface SlotMemory {
@@ -35,7 +36,11 @@ const UNIT_BYTES = 16384;
 const LEAST_SLOTS = 4;
 
 /** The pool of one engine. */
+/** Share of the pool that sockets may write from at once. */
+const SENT_SHARE = 0.5;
+
 export class PieceBuffers {
+  readonly sent: SentPieces;
   readonly #budgetBytes: number;
   readonly #onFree: (memoryId: number) => void;
   readonly #arena: BuddyArena;
@@ -51,6 +56,7 @@ export class PieceBuffers {
   /** `onFree` hears of memories that are given back. */
   constructor(budgetBytes: number, onFree: (memoryId: number) => void = () => undefined) {
     this.#budgetBytes = budgetBytes;
+    this.sent = new SentPieces(budgetBytes * SENT_SHARE);
     this.#onFree = onFree;
     this.#arena = new BuddyArena(budgetBytes, UNIT_BYTES);
   }

@@ -56,15 +56,18 @@ export class PieceStore {
   async check(index: number, slot: Slot, mode: "verify" | "sign"): Promise<CheckedPiece> {
     const { truth, data, geometry, workers } = this.#state;
     const expected = mode === "sign" ? undefined : truth.expectation(index);
-    const result = await workers.run(slot, {
-      lengthBytes: truth.lengthAt(index),
-      leafCount: expected?.sha1 === undefined ? truth.leafCount : 0,
+    const lengthBytes = truth.lengthAt(index);
+    const { release, ...place } = await data.place(index * geometry.pieceLengthBytes, lengthBytes);
+    const job = {
+      lengthBytes,
+      paddedBytes: padSlot(slot, truth, index),
+      leafCount: expected?.sha1 === undefined ? truth.leafCountAt(index) : 0,
       sha1: expected?.sha1 !== undefined || mode === "sign",
       expectedRoot: alone(expected?.root),
       expectedSha1: alone(expected?.sha1),
-      fd: data.fd,
-      offset: index * geometry.pieceLengthBytes,
-    });
+      ...place,
+    };
+    const result = await workers.run(slot, job).finally(release);
     if (!result.good) return { kind: "mismatch" };
     if (result.error !== undefined) throw diskError(data.path, result.error);
     const root = result.root && Buffer.from(result.root);
@@ -126,6 +129,15 @@ export class PieceStore {
     this.#journal.append({ type: ENTRY_UNVERIFIED, payload });
     return { kind: "unverified" };
   }
+}
+
+/** Zeros behind the content where the piece ends in padding, and its length with them; undefined: it has none. */
+export function padSlot(slot: Pick<Slot, "bytes">, truth: PieceTruth, index: number): number | undefined {
+  const lengthBytes = truth.lengthAt(index);
+  const paddedBytes = truth.paddedLengthAt(index);
+  if (paddedBytes === lengthBytes) return undefined;
+  slot.bytes.fill(0, lengthBytes, paddedBytes);
+  return paddedBytes;
 }
 
 /** The bytes in a buffer of their own: posting a view to a thread would clone all that lies behind it, a whole layer of hashes. */

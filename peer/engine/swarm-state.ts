@@ -12,7 +12,7 @@ import type { PeerConduct } from "./peer-conduct.ts";
 import type { PeerLink } from "./peer-link.ts";
 import type { PieceBuffers } from "./piece-buffers.ts";
 import type { PieceTruth } from "./piece-truth.ts";
-import type { DataFile } from "./store/data-file.ts";
+import type { ContentStore } from "./store/content-store.ts";
 
 export interface SwarmState {
   readonly geometry: Geometry;
@@ -23,7 +23,7 @@ export interface SwarmState {
   readonly unverified: Bitfield;
   /** Written by the torrent. */
   readonly links: Set<PeerLink>;
-  readonly data: DataFile;
+  readonly data: ContentStore;
   readonly buffers: PieceBuffers;
   readonly workers: HashWorkers;
   readonly clock: Clock;

@@ -8,18 +8,20 @@
 import { EventEmitter } from "node:events";
 import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
 import type { InfoHash } from "../../torrents/ids.ts";
+import { parseInfos } from "../../torrents/parse-info.ts";
 import type { PieceRecord, RecordGroup } from "../../torrents/piece-records.ts";
 import { AddressBook } from "./address-book.ts";
 import { Bitfield } from "./bitfield.ts";
 import { chooseUnchoked } from "./choker.ts";
 import { Downloader } from "./downloader.ts";
+import { HashExchange } from "./hash-exchange.ts";
+import { layerFiles } from "./layer-store.ts";
 import type { LiveExchange } from "./live-exchange.ts";
-import { answerMetadata } from "./metadata-exchange.ts";
+import { MetadataDesk } from "./metadata-exchange.ts";
 import { type OriginPieceEvents, OriginPieces } from "./origin-pieces.ts";
 import { addressKey, type BannedPeer } from "./peer-conduct.ts";
 import { PeerJudge } from "./peer-judge.ts";
 import type { LinkEvents, PeerLink } from "./peer-link.ts";
-import { parsePex } from "./pex.ts";
 import { PexRounds } from "./pex-rounds.ts";
 import { PieceAccount } from "./piece-account.ts";
 import type { PieceDownload } from "./piece-download.ts";
@@ -69,6 +71,8 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   readonly #spread: PieceSpread;
   readonly #upload = new RateMeter();
   readonly #pex = new PexRounds();
+  readonly #metadata = new MetadataDesk<PeerLink>();
+  readonly #hashes: HashExchange;
   #nextChokeMs = 0;
   #wasComplete = false;
   #closed = false;
@@ -90,6 +94,8 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     });
     this.uploader = new Uploader(this.state, (error) => this.#fail(error));
     this.live = wiring.live(this);
+    this.#hashes = new HashExchange(this.state.truth, (link) => link.infoHash === this.infoHashes.v2);
+    this.state.truth.onLearnt = () => this.downloader.fillAll();
     const signs = this.identity.signer !== undefined;
     this.#origin = new OriginPieces({
       state: this.state,
@@ -137,6 +143,12 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   }
   get dataPath(): string {
     return this.state.data.path;
+  }
+  get layout() {
+    return this.identity.layout;
+  }
+  get filePaths(): readonly string[] {
+    return this.state.data.paths;
   }
 
   get complete(): boolean {
@@ -251,6 +263,10 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.state.buffers.release(slot);
   }
 
+  serve(index: number, range: { start: number; lengthBytes: number }): Promise<Buffer> {
+    return this.uploader.serve(index, range);
+  }
+
   #originEvents(): OriginPieceEvents {
     const torrent = this;
     return {
@@ -300,11 +316,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   }
 
   #onRefused(link: PeerLink, index: number): void {
-    const single = new Bitfield(this.geometry.pieceCount);
-    single.add(index);
-    this.downloader.picker.removeHolders(single);
     link.forgetPiece(index);
-    if (!this.has(index) && --link.interesting === 0) this.#updateInterest(link);
     this.judge.note(link, "refused", `announced piece ${index} and refused to send it`);
   }
 
@@ -323,6 +335,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.#wasComplete = true;
     this.#finishSigning();
     this.#wiring.saveMeta(this).catch((error: Error) => this.#fail(error));
+    for (const link of this.state.links) link.tellNeedsNothing();
     this.emit("complete");
   }
 
@@ -334,12 +347,24 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.#spread.greet(link);
   }
 
+  /** Makes room for a peer where all places are taken: one with which there is nothing to exchange any more goes. False: there is none. */
+  dropIdleLink(): boolean {
+    for (const link of this.state.links) {
+      if (!this.complete || !link.needsNothing) continue;
+      link.connection.close("nothing to exchange");
+      this.removeLink(link);
+      return true;
+    }
+    return false;
+  }
+
   removeLink(link: PeerLink): void {
     if (!this.state.links.delete(link)) return;
     this.downloader.dropRequests(link);
     this.downloader.picker.removeHolders(link.bitfield);
     link.wanted = [];
     this.#spread.onGone(link);
+    this.#hashes.onGone(link);
     this.downloader.fillAll();
   }
 
@@ -349,6 +374,17 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     for (let index = 0; index < link.bitfield.length; index++) if (link.bitfield.has(index) && !this.has(index)) link.interesting++;
     this.#updateInterest(link);
     this.#spread.onBitfield(link);
+  }
+
+  onDontHave(link: PeerLink, index: number): void {
+    const single = new Bitfield(this.geometry.pieceCount);
+    single.add(index);
+    this.downloader.picker.removeHolders(single);
+    if (!this.has(index) && --link.interesting === 0) this.#updateInterest(link);
+  }
+
+  onHashMessage(link: PeerLink, id: number, payload: Buffer): void {
+    this.#hashes.onMessage(link, { id, payload }, this.state.clock.nowMs());
   }
 
   onHave(link: PeerLink, index: number): void {
@@ -406,15 +442,30 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
 
   onExtended(link: PeerLink, extensionId: number, payload: Buffer): void {
     if (extensionId === OUR_EXTENSION.live) this.#onLive(link, payload);
-    else if (extensionId === OUR_EXTENSION.pex) this.#onPex(payload);
+    else if (extensionId === OUR_EXTENSION.pex) this.#onPex(link, payload);
     else if (extensionId === OUR_EXTENSION.metadata) {
-      const answer = answerMetadata(payload, this.identity.infoFor(link.infoHash));
+      const message = { payload, info: this.identity.infoFor(link.infoHash) };
+      const answer = this.#metadata.answer(link, message, this.state.clock.nowMs());
       if (answer !== undefined && link.extensions.metadata > 0) link.connection.send(encodeExtended(link.extensions.metadata, answer));
     }
   }
 
-  #onPex(payload: Buffer): void {
-    if (this.#wiring.role === "peer" && !this.downloader.seedersOnly) this.addPeers(parsePex(payload));
+  #onPex(link: PeerLink, payload: Buffer): void {
+    const peers = this.#pex.hear(link, payload, this.state.clock.nowMs());
+    if (this.#wiring.role !== "peer" || this.downloader.seedersOnly || !this.#mayExchange(link)) return;
+    // who tells of them knows not which hashes they answer to
+    const { v1, v2 } = this.infoHashes;
+    for (const infoHash of new Set([link.infoHash, v1, v2])) if (infoHash !== undefined) this.addPeers(peers, infoHash);
+  }
+
+  /** Peers of a private torrent come from its tracker alone (BEP 27); those that know our live hash know us anyway. */
+  #mayExchange(link: PeerLink): boolean {
+    return !this.identity.isPrivate || (this.live !== undefined && link.infoHash === this.infoHash);
+  }
+
+  #exchanging(): ReadonlySet<PeerLink> {
+    const { links } = this.state;
+    return this.identity.isPrivate ? new Set([...links].filter((link) => this.#mayExchange(link))) : links;
   }
 
   #onLive(link: PeerLink, payload: Buffer): void {
@@ -450,6 +501,9 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
 
   onFinal(final: { infoV1: Buffer; infoV2: Buffer }): void {
     this.identity.useFinal(final);
+    const { v1, v2 } = this.infoHashes;
+    for (const infoHash of [v1, v2]) if (infoHash !== undefined) this.addresses.addHash(infoHash);
+    this.state.truth.useFiles(layerFiles(parseInfos({ infoV2: final.infoV2 }).layout));
     this.#wiring.onFinal(this);
     this.#wiring.saveMeta(this).catch((error: Error) => this.#fail(error));
     queueMicrotask(() => this.emit("final"));
@@ -462,7 +516,8 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     if (this.downloader.on) this.downloader.tick(nowMs);
     this.#spread.tick(nowMs);
     if (nowMs >= this.#nextChokeMs) this.#rechoke();
-    this.#pex.tick(this.state.links, nowMs);
+    this.#pex.tick(this.#exchanging(), nowMs);
+    this.#hashes.tick(this.state.links, nowMs);
     for (const link of this.state.links) {
       if (nowMs - link.connection.lastReadMs > SILENT_MS) link.connection.close("silent for three minutes");
       else if (nowMs - link.connection.lastWriteMs > KEEP_ALIVE_MS) link.connection.sendKeepAlive();

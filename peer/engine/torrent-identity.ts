@@ -2,10 +2,14 @@
  * Names and info dicts of one torrent: live, v1, v2, and what it answers to. Decides.
  */
 import type { KeyObject } from "node:crypto";
+import { decodeDict, dictInt } from "../../torrents/bencode.ts";
 import { publicKeyFrom } from "../../torrents/cluster-key.ts";
 import { infoHashV1, infoHashV2 } from "../../torrents/final-torrents.ts";
 import type { InfoHash } from "../../torrents/ids.ts";
 import { liveInfoHash, parseLiveInfo } from "../../torrents/live-info.ts";
+import { INFO_LIMITS } from "../../torrents/parse-info.ts";
+import type { TorrentLayout } from "../../torrents/torrent-layout.ts";
+import type { TorrentSpec } from "./types.ts";
 
 export class TorrentIdentity {
   readonly name: string;
@@ -14,11 +18,15 @@ export class TorrentIdentity {
   readonly secret: Buffer | undefined;
   readonly publicKey: KeyObject | undefined;
   readonly infoHash: InfoHash;
+  readonly layout: TorrentLayout | undefined;
   infoV1: Buffer | undefined;
   infoV2: Buffer | undefined;
+  /** Read once. */
+  #private: { readonly info: Buffer; readonly isPrivate: boolean } | undefined;
 
-  constructor(spec: { name: string; liveInfo?: Buffer; infoV1?: Buffer; infoV2?: Buffer; signer?: KeyObject; secret?: Buffer }) {
+  constructor(spec: Pick<TorrentSpec, "name" | "layout" | "liveInfo" | "infoV1" | "infoV2" | "signer" | "secret">) {
     this.name = spec.name;
+    this.layout = spec.layout;
     this.liveInfo = spec.liveInfo;
     this.infoV1 = spec.infoV1;
     this.infoV2 = spec.infoV2;
@@ -35,6 +43,14 @@ export class TorrentIdentity {
       v1: this.infoV1 && infoHashV1(this.infoV1),
       v2: this.infoV2 && infoHashV2(this.infoV2),
     };
+  }
+
+  /** BEP 27: peers may come from its own trackers only. */
+  get isPrivate(): boolean {
+    const info = this.infoV1 ?? this.infoV2;
+    if (info === undefined) return false;
+    if (this.#private?.info !== info) this.#private = { info, isPrivate: dictInt(decodeDict(info, INFO_LIMITS), "private") === 1 };
+    return this.#private.isPrivate;
   }
 
   /** The info dict behind one of our hashes. */

@@ -6,7 +6,11 @@ import type { KeyObject } from "node:crypto";
 import type { EventEmitter } from "node:events";
 import type { Geometry } from "../../torrents/geometry.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
+import type { PieceHashes } from "../../torrents/make-torrent.ts";
+import type { TorrentLayout } from "../../torrents/torrent-layout.ts";
 import type { DownloadShare } from "./download-shares.ts";
+import type { FilesInPlace, HashWishes } from "./hash-files.ts";
+import type { EncryptionPolicy } from "./mse/encryption-policy.ts";
 import type { BannedPeer } from "./peer-conduct.ts";
 
 /** Where verified bytes came from. `cache` is what the store held before this run began. */
@@ -24,6 +28,10 @@ export interface EngineOptions {
   readonly downloadBytesPerSecond: number;
   /** Most memory for piece buffers (downloads in progress, hashing, upload cache). Default 64 MiB. */
   readonly bufferBytes?: number;
+  /** Port that other hosts reach the peer port at, where it is another one (published ports of containers). */
+  readonly advertisedPort?: number;
+  /** Message stream encryption; default `allow`: taken where a peer insists on it. */
+  readonly encryption?: EncryptionPolicy;
 }
 
 /** Bytes per second, 0 is unlimited; absent: as it is. */
@@ -40,11 +48,17 @@ export interface TorrentSpec {
   readonly directory: string;
   readonly name: string;
   readonly geometry: Geometry;
+  /** How its files lie in the pieces, and then its geometry is the torrent's; absent: one file. */
+  readonly layout?: TorrentLayout;
+  /** Share the files where they are, and never write them: the folder that holds them, or the one file. */
+  readonly inPlace?: string;
+  /** The caller has just hashed every piece of what is in place. */
+  readonly verified?: true;
   /** Bencoded info dicts. The info hashes follow from them. */
   readonly liveInfo?: Buffer;
   readonly infoV1?: Buffer;
   readonly infoV2?: Buffer;
-  /** 32 bytes a piece; with infoV2 and more than one piece. */
+  /** 32 bytes a piece, the layers of all files in a row; with infoV2. Absent: peers are asked for them. */
   readonly pieceLayer?: Buffer;
   /** Signature of `final`, where the torrent is already final. */
   readonly finalSignature?: Buffer;
@@ -136,6 +150,10 @@ export interface Torrent extends EventEmitter<TorrentEvents> {
   readonly liveInfo: Buffer | undefined;
   /** The file with the content; whole only when `complete`. */
   readonly dataPath: string;
+  /** How its files lie in the pieces; undefined: one file. */
+  readonly layout: TorrentLayout | undefined;
+  /** A path for each file of the layout; whole only when its pieces are here. */
+  readonly filePaths: readonly string[];
   readonly complete: boolean;
   readonly stats: TorrentStats;
   /** Peers that are left alone for what they did in this torrent. */
@@ -172,11 +190,15 @@ export interface Torrent extends EventEmitter<TorrentEvents> {
   read(index: number, range?: { start: number; lengthBytes: number }): Promise<Buffer>;
   /** Fills `target` with bytes of a stored piece from `start` (inside the piece) on: for readers that keep their buffers. */
   readInto(index: number, start: number, target: Buffer): Promise<void>;
+  /** As read(), for peers of another transport: within the upload limits, and counted as uploaded. */
+  serve(index: number, range: { start: number; lengthBytes: number }): Promise<Buffer>;
 }
 
 /** The engine: one peer port, many torrents. `await using` closes it: connections ended, journals flushed. */
 export interface Engine extends AsyncDisposable {
   readonly address: { readonly host: string; readonly port: number };
+  /** Port to tell other hosts. */
+  readonly advertisedPort: number;
   readonly peerId: PeerId;
   readonly torrents: ReadonlyMap<InfoHash, Torrent>;
   /** Peers that are left alone, in all torrents. */
@@ -186,6 +208,8 @@ export interface Engine extends AsyncDisposable {
   find(infoHash: InfoHash): Torrent | undefined;
   /** The info dict behind a v1, v2 or live info hash, from peers (BEP 9). Rejects with `no_progress` where none has it. */
   fetchInfo(infoHash: InfoHash, peers: readonly { host: string; port: number }[], options: { signal: AbortSignal }): Promise<Buffer>;
+  /** Hashes of all pieces of files where they are (`inPlace` as in TorrentSpec): what a new torrent is made of. */
+  hashFiles(files: FilesInPlace, options: HashWishes): Promise<PieceHashes>;
   /** Ends its connections and closes its files; they stay on disk. */
   remove(torrent: Torrent): Promise<void>;
   setLimits(limits: EngineLimits): void;

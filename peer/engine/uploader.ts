@@ -2,6 +2,7 @@
  * Answers the requests of peers: from cached pieces, within the limits, no faster than each socket takes them.
  * Invariant: a piece's buffer is referenced for as long as any socket still writes from it.
  */
+import { BLOCK_BYTES } from "../../torrents/geometry.ts";
 import type { PeerLink } from "./peer-link.ts";
 import type { Slot } from "./piece-buffers.ts";
 import { cacheKey, type SwarmState } from "./swarm-state.ts";
@@ -12,8 +13,11 @@ const MOST_WAITING = 2048;
 /** Longest request that we serve to our own peers, and to others. */
 export const OUR_BLOCK_BYTES = 128 * 1024;
 const STANDARD_BLOCK_BYTES = 128 * 1024;
-/** Bytes that may wait in one socket before we stop reading pieces for it. */
-const SOCKET_BUFFER_BYTES = 1024 * 1024;
+/** What may wait in one socket: so many seconds of what the peer takes. Our own requests to that peer wait behind it. */
+const SOCKET_BUFFER_SECONDS = 0.05;
+/** More than a stream's high-water mark: below it no drain would tell us to go on. */
+const LEAST_SOCKET_BUFFER_BYTES = 64 * 1024;
+const MOST_SOCKET_BUFFER_BYTES = 1024 * 1024;
 
 export class Uploader {
   uploadedBytes = 0;
@@ -32,10 +36,15 @@ export class Uploader {
     const { have, truth } = this.#state;
     const most = link.ours ? OUR_BLOCK_BYTES : STANDARD_BLOCK_BYTES;
     const exists = range.index < have.length && have.has(range.index) && range.length > 0 && range.length <= most;
-    const fits = exists && range.begin + range.length <= truth.lengthAt(range.index);
+    const fits = exists && (range.begin + range.length <= truth.paddedLengthAt(range.index) || this.#isTail(range));
     if (!fits || link.amChoking || link.wanted.length >= MOST_WAITING) return this.#reject(link, [range]);
     link.wanted.push(range);
     this.pump(link);
+  }
+
+  /** libtorrent 2.0 asks for the last block of a v2 file as a whole one and expects zeros behind the end (seen with 2.0.8). */
+  #isTail({ index, begin, length }: BlockRange): boolean {
+    return begin % BLOCK_BYTES === 0 && length === BLOCK_BYTES && begin < this.#state.truth.lengthAt(index);
   }
 
   onCancel(link: PeerLink, range: BlockRange): void {
@@ -54,7 +63,8 @@ export class Uploader {
 
   /** Sends as much as the socket and the limits take now. */
   pump(link: PeerLink): void {
-    while (link.wanted.length > 0 && !link.connection.closed && link.connection.bufferedBytes < SOCKET_BUFFER_BYTES) {
+    const mostBuffered = socketBufferBytes(link.uploadRate.bytesPerSecond);
+    while (link.wanted.length > 0 && !link.connection.closed && link.connection.bufferedBytes < mostBuffered) {
       const range = link.wanted[0];
       const slot = this.#state.buffers.lookup(cacheKey(this.#state, range.index));
       if (slot === undefined) return this.#loadThenPump(link, range.index);
@@ -67,9 +77,33 @@ export class Uploader {
     }
   }
 
+  /** A block for a peer of another transport. Rejects where we no longer have the piece. */
+  async serve(index: number, { start, lengthBytes }: { start: number; lengthBytes: number }): Promise<Buffer> {
+    if (!this.#state.have.has(index)) throw new Error(`piece ${index} is not there`);
+    await this.#state.uploadLimiter.take(lengthBytes);
+    const slot = await this.load(index);
+    if (slot === undefined) throw new Error(`piece ${index} is gone`);
+    const block = Buffer.from(slot.bytes.subarray(start, start + lengthBytes));
+    this.#state.buffers.release(slot);
+    this.uploadedBytes += lengthBytes;
+    return block;
+  }
+
   #send(link: PeerLink, range: BlockRange, slot: Slot): void {
-    const block = slot.bytes.subarray(range.begin, range.begin + range.length);
-    link.connection.sendBlock(encodeBlockHeader(range), block, () => this.#state.buffers.release(slot));
+    const presentBytes = Math.min(range.length, Math.max(0, this.#state.truth.lengthAt(range.index) - range.begin));
+    const present = slot.bytes.subarray(range.begin, range.begin + presentBytes);
+    const { buffers } = this.#state;
+    const header = encodeBlockHeader(range);
+    if (presentBytes === range.length && buffers.sent.hold(slot)) {
+      link.connection.sendBlock(header, present, () => {
+        buffers.sent.release(slot);
+        buffers.release(slot);
+      });
+    } else {
+      // behind the content there are zeros, which Buffer.concat fills in
+      link.connection.sendBlock(header, Buffer.concat([present], range.length), () => undefined);
+      buffers.release(slot);
+    }
     link.uploadedBytes += range.length;
     link.uploadRate.onBytes(range.length, this.#state.clock.nowMs());
     this.uploadedBytes += range.length;
@@ -125,7 +159,7 @@ export class Uploader {
   async #read(index: number): Promise<Slot | undefined> {
     const { have, truth, buffers, data, geometry } = this.#state;
     if (!have.has(index)) return undefined;
-    const lengthBytes = truth.lengthAt(index);
+    const lengthBytes = truth.paddedLengthAt(index);
     const slot = await buffers.acquire(lengthBytes, AbortSignal.timeout(LOAD_TIMEOUT_MS));
     try {
       await data.read(slot.bytes.subarray(0, lengthBytes), index * geometry.pieceLengthBytes);
@@ -139,3 +173,7 @@ export class Uploader {
 }
 
 const LOAD_TIMEOUT_MS = 30_000;
+
+function socketBufferBytes(bytesPerSecond: number): number {
+  return Math.min(MOST_SOCKET_BUFFER_BYTES, Math.max(LEAST_SOCKET_BUFFER_BYTES, bytesPerSecond * SOCKET_BUFFER_SECONDS));
+}

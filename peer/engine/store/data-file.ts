@@ -6,13 +6,14 @@ import { type FileHandle, mkdir, open, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { SkimmerError } from "../../../system/errors.ts";
 import { formatBytes } from "../../../system/units.ts";
+import type { ContentStore, WritePlace } from "./content-store.ts";
 
 /** Left free on the file system, whatever a download wants. */
 const RESERVE_BYTES = 16 * 1024 * 1024;
 const STAT_BLOCK_BYTES = 512;
 
 /** An open content file. */
-export class DataFile {
+export class DataFile implements ContentStore {
   readonly path: string;
   readonly #file: FileHandle;
 
@@ -38,8 +39,17 @@ export class DataFile {
     }
   }
 
-  get fd(): number {
-    return this.#file.fd;
+  get paths(): string[] {
+    return [this.path];
+  }
+
+  place(offset: number): WritePlace {
+    return { fd: this.#file.fd, offset, release: nothing };
+  }
+
+  /** A file of another length counts as fresh, and is never lacking. */
+  lacks(): boolean {
+    return false;
   }
 
   /** Fills `target` from `offset`; rejects where the file is too short. */
@@ -53,7 +63,7 @@ export class DataFile {
   }
 
   /** Modification time in whole milliseconds. */
-  async mtimeMs(): Promise<number> {
+  async stamp(): Promise<number> {
     return Math.floor((await this.#file.stat()).mtimeMs);
   }
 
@@ -61,6 +71,9 @@ export class DataFile {
     return this.#file.close();
   }
 }
+
+/** The file is open for as long as the torrent. */
+function nothing(): void {}
 
 async function create(path: string): Promise<FileHandle> {
   await mkdir(dirname(path), { recursive: true });

@@ -5,13 +5,17 @@
 import { decodeDict, dictDict, dictInt, encode } from "../../../torrents/bencode.ts";
 
 /** Extension ids that the other side must use when it writes to us. */
-export const OUR_EXTENSION = { metadata: 1, pex: 2, live: 3 } as const;
+export const OUR_EXTENSION = { metadata: 1, pex: 2, live: 3, uploadOnly: 4, dontHave: 5 } as const;
 
 export interface ExtendedHandshake {
   /** Ids that they want to see; 0 where they do not speak the extension. */
   readonly metadata: number;
   readonly pex: number;
   readonly live: number;
+  /** Where they want to hear that we need nothing any more. */
+  readonly uploadOnly: number;
+  /** BEP 21: they need nothing themselves. */
+  readonly needsNothing: boolean;
   /** Length of the info dict, bytes; 0 where not told. */
   readonly metadataBytes: number;
   /** Their listening port; 0 where not told. */
@@ -33,8 +37,14 @@ export function encodeExtendedHandshake(us: {
   blockBytes: number;
   requestQueue: number;
   version: string;
+  needsNothing?: boolean;
 }): Buffer {
-  const extensions: Record<string, number> = { ut_metadata: OUR_EXTENSION.metadata, ut_pex: OUR_EXTENSION.pex };
+  const extensions: Record<string, number> = {
+    lt_donthave: OUR_EXTENSION.dontHave,
+    upload_only: OUR_EXTENSION.uploadOnly,
+    ut_metadata: OUR_EXTENSION.metadata,
+    ut_pex: OUR_EXTENSION.pex,
+  };
   if (us.live) extensions.sk_live = OUR_EXTENSION.live;
   const dict: Record<string, unknown> = {
     m: extensions,
@@ -43,6 +53,7 @@ export function encodeExtendedHandshake(us: {
     sk: { block: us.blockBytes },
     v: us.version,
   };
+  if (us.needsNothing === true) dict.upload_only = 1;
   if (us.metadataBytes > 0) dict.metadata_size = us.metadataBytes;
   return encode(dict as never);
 }
@@ -56,6 +67,8 @@ export function parseExtendedHandshake(payload: Buffer): ExtendedHandshake {
     metadata: extensionId(extensions, "ut_metadata"),
     pex: extensionId(extensions, "ut_pex"),
     live: extensionId(extensions, "sk_live"),
+    uploadOnly: extensionId(extensions, "upload_only"),
+    needsNothing: dictInt(dict, "upload_only") === 1,
     metadataBytes: within(dictInt(dict, "metadata_size"), 1, MAX_METADATA_BYTES) ?? 0,
     port: within(dictInt(dict, "p"), 1, 65535) ?? 0,
     requestQueue: within(dictInt(dict, "reqq"), 1, 100_000) ?? STANDARD_REQUEST_QUEUE,

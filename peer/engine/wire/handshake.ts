@@ -6,6 +6,8 @@ import { infoHashOf } from "../../../torrents/ids.ts";
 
 export const HANDSHAKE_BYTES = 68;
 const PROTOCOL = Buffer.from("\x13BitTorrent protocol", "latin1");
+/** So many bytes tell a plain handshake from anything else. */
+export const PROTOCOL_BYTES = PROTOCOL.length;
 const RESERVED_AT = 20;
 const EXTENDED_BYTE = 5;
 const EXTENDED_BIT = 0x10;
@@ -30,9 +32,14 @@ export function encodeHandshake(us: { infoHash: InfoHash; peerId: PeerId }): Buf
   return bytes;
 }
 
+/** Whether a connection that begins with these bytes (PROTOCOL_BYTES or more) is unencrypted BitTorrent. */
+export function isPlainStart(bytes: Buffer): boolean {
+  return bytes.subarray(0, PROTOCOL_BYTES).equals(PROTOCOL);
+}
+
 /** Reads the first 68 bytes of a connection; undefined where they are no BitTorrent handshake. */
 export function parseHandshake(bytes: Buffer): Handshake | undefined {
-  if (bytes.length < HANDSHAKE_BYTES || !bytes.subarray(0, PROTOCOL.length).equals(PROTOCOL)) return undefined;
+  if (bytes.length < HANDSHAKE_BYTES || !isPlainStart(bytes)) return undefined;
   return {
     infoHash: infoHashOf(bytes.subarray(28, 48)),
     peerId: bytes.toString("hex", 48, 68) as PeerId,

@@ -1,5 +1,5 @@
 /**
- * Wire messages as bytes (BEP 3, BEP 6, BEP 10): encoding only; wire-parser.ts reads them.
+ * Wire messages as bytes (BEP 3, BEP 6, BEP 10): encoding only; wire-parser.ts reads them. Those of BEP 52 are in hash-messages.ts.
  * Every function gives a whole message with its length prefix.
  */
 
@@ -20,6 +20,9 @@ export const MESSAGE = {
   reject: 16,
   allowedFast: 17,
   extended: 20,
+  hashRequest: 21,
+  hashes: 22,
+  hashReject: 23,
 } as const;
 
 /** Bytes in front of a block: length prefix, id, index, begin. */

@@ -72,6 +72,27 @@ test("AddressBook.forget() is for ever, however often the address is told again"
   t.deepEqual(book.take(1, at(HOUR_MS)), []);
 });
 
+test("AddressBook knows an address once, and tries its next hash after each failure until one works", (t) => {
+  const book = new AddressBook();
+  const [live, v1, v2] = ["a", "b", "c"].map((digit) => digit.repeat(40) as InfoHash);
+  book.add({ ...peer(1), infoHash: live });
+  book.add({ ...peer(1), infoHash: v1 });
+  book.addHash(v2);
+  const tried: InfoHash[] = [];
+  for (let failure = 0; failure < 4; failure++) {
+    const [taken, ...others] = book.take(5, at(HOUR_MS * failure));
+    t.deepEqual(others, []);
+    tried.push(taken.infoHash);
+    book.release(taken, false, HOUR_MS * failure);
+  }
+  t.deepEqual(tried, [live, v1, v2, live]);
+  const [taken] = book.take(1, at(HOUR_MS * 5));
+  t.is(taken.infoHash, v1);
+  book.release(taken, true, HOUR_MS * 5);
+  book.release(book.take(1, at(HOUR_MS * 6))[0], false, HOUR_MS * 6);
+  t.is(book.take(1, at(HOUR_MS * 7))[0].infoHash, v1);
+});
+
 test("AddressBook.take() leaves banned addresses out", (t) => {
   const book = new AddressBook();
   book.add(peer(1));

@@ -201,7 +201,8 @@ test("hostile bytes end that connection and nothing else", async (t) => {
   await feed(source, file.content);
   const hello = encodeHandshake({ infoHash: source.infoHash, peerId: "ab".repeat(20) as PeerId });
   const attacks = [
-    Buffer.from("GET / HTTP/1.1\r\n\r\n".padEnd(80)),
+    // so long that it cannot be an encrypted handshake either
+    Buffer.from("GET / HTTP/1.1\r\n\r\n".padEnd(800)),
     encodeHandshake({ infoHash: "00".repeat(20) as never, peerId: "ab".repeat(20) as PeerId }),
     Buffer.concat([hello, Buffer.from([0xff, 0xff, 0xff, 0xff, 20])]),
     Buffer.concat([hello, encodeBlockHeader({ index: 0, begin: 0, length: 2 ** 30 })]),

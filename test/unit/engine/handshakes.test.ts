@@ -43,15 +43,28 @@ test("parseExtendedHandshake() reads what encodeExtendedHandshake() wrote", (t) 
     metadata: 1,
     pex: 2,
     live: 3,
+    uploadOnly: 4,
+    needsNothing: false,
     metadataBytes: 1000,
     port: 6881,
     requestQueue: 500,
     blockBytes: 131072,
   });
+  t.true(parseExtendedHandshake(encodeExtendedHandshake({ ...US, needsNothing: true })).needsNothing);
   t.like(parseExtendedHandshake(encodeExtendedHandshake({ ...US, live: false, metadataBytes: 0 })), { live: 0, metadataBytes: 0 });
 });
 
-const STANDARD = { metadata: 0, pex: 0, live: 0, metadataBytes: 0, port: 0, requestQueue: 250, blockBytes: 16384 };
+const STANDARD = {
+  metadata: 0,
+  pex: 0,
+  live: 0,
+  uploadOnly: 0,
+  needsNothing: false,
+  metadataBytes: 0,
+  port: 0,
+  requestQueue: 250,
+  blockBytes: 16384,
+};
 
 test("parseExtendedHandshake() takes absent, odd and excessive values for absent", (t) => {
   t.deepEqual(parseExtendedHandshake(encode({})), STANDARD);

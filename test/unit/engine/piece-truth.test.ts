@@ -44,12 +44,12 @@ test("PieceTruth.addGroup() never changes a known root", (t) => {
 });
 
 test("PieceTruth.useLayer() takes only a layer that leads to the root", (t) => {
-  const truth = new PieceTruth(GEOMETRY);
   const layer = Buffer.concat([1, 2, 3, 4].map(root));
-  t.false(truth.useLayer(layer, root(9)));
-  t.false(truth.useLayer(layer.subarray(32), piecesRoot(layer, GEOMETRY)));
+  const truth = new PieceTruth(GEOMETRY, [{ piecesRoot: piecesRoot(layer, GEOMETRY), firstPiece: 0, geometry: GEOMETRY }]);
+  t.false(truth.useLayer(Buffer.concat([1, 2, 3, 5].map(root))));
+  t.false(truth.useLayer(layer.subarray(32)));
   t.false(truth.allRootsKnown);
-  t.true(truth.useLayer(layer, piecesRoot(layer, GEOMETRY)));
+  t.true(truth.useLayer(layer));
   t.deepEqual(truth.expectation(2), { root: root(3) });
 });
 

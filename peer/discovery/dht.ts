@@ -1,0 +1,174 @@
+/**
+ * The distributed hash table (BEP 5): finds and is found without any tracker. Drives bittorrent-dht, which is loaded when first needed.
+ *
+ * IPv4 only: the package does not speak BEP 32. Nodes that answered are kept in a file, so that the next life needs no bootstrap node.
+ * Invariant: at most MOST_LOOKUPS searches at a time; a torrent is announced every quarter of an hour, one that lacks peers each half minute.
+ */
+import type { Client } from "bittorrent-dht";
+import { formatHostPort, type HostPort } from "../../system/addresses.ts";
+import type { Clock } from "../../system/clock.ts";
+import type { Logger } from "../../system/logger.ts";
+import type { InfoHash } from "../../torrents/ids.ts";
+import type { FoundPeer } from "./announce.ts";
+import { type DhtNode, readNodes, writeNodes } from "./dht-nodes.ts";
+import { guardedSocket } from "./guarded-socket.ts";
+
+export interface DhtOptions {
+  /** Where the peer port listens; the UDP port has the same number where that is free. */
+  readonly peer: HostPort;
+  /** The port that peers dial from outside; absent: the same. */
+  readonly announcedPort?: number;
+  /** Where to begin; others follow from them. */
+  readonly bootstrap: readonly HostPort[];
+  /** Where nodes are kept. */
+  readonly file: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+interface Sought {
+  readonly infoHash: InfoHash;
+  readonly onPeer: (peer: FoundPeer) => void;
+  timer: NodeJS.Timeout | undefined;
+  askedMs: number;
+}
+
+const ANNOUNCE_EVERY_MS = 15 * 60_000;
+const STARVING_MS = 30_000;
+/** A table that is still empty knows more in a moment. */
+const FIRST_AGAIN_MS = 10_000;
+const MOST_LOOKUPS = 4;
+const MOST_STORED_PEERS = 1000;
+const SAVE_EVERY_MS = 10 * 60_000;
+
+export class Dht implements AsyncDisposable {
+  readonly #options: DhtOptions;
+  readonly #client: Client;
+  readonly #sought = new Map<InfoHash, Sought>();
+  readonly #queue: Sought[] = [];
+  readonly #saveTimer: NodeJS.Timeout;
+  #lookups = 0;
+  #closed = false;
+
+  private constructor(options: DhtOptions, client: Client) {
+    this.#options = options;
+    this.#client = client;
+    const onPeer = (peer: FoundPeer, infoHash: Buffer): void => this.#sought.get(infoHash.toString("hex") as InfoHash)?.onPeer(peer);
+    client.on("peer", onPeer);
+    // told to us as a node of the table
+    client.on("announce", onPeer);
+    client.on("warning", (error) => options.logger.debug({ err: error.message }, "DHT"));
+    client.on("error", (error) => options.logger.warn({ err: error.message }, "the DHT failed"));
+    this.#saveTimer = setInterval(() => void this.#save(), SAVE_EVERY_MS);
+    this.#saveTimer.unref();
+  }
+
+  /** Loads the package and binds the port. Rejects where neither the wanted port nor another one can be bound. */
+  static async open(options: DhtOptions): Promise<Dht> {
+    const { Client } = await import("bittorrent-dht");
+    const known = await readNodes(options.file);
+    const { clock, logger } = options;
+    const socket = guardedSocket({ nowMs: () => clock.nowMs(), onDropped: (err) => logger.debug({ err }, "a DHT datagram was dropped") });
+    await bind(socket, options.peer);
+    const bootstrap = [...options.bootstrap, ...known].map((node) => formatHostPort(node));
+    const client = new Client({
+      bootstrap: bootstrap.length === 0 ? false : bootstrap,
+      socket,
+      maxPeers: MOST_STORED_PEERS,
+      maxTables: MOST_STORED_PEERS,
+      maxValues: MOST_STORED_PEERS,
+    });
+    // the package listens for it, and was not there when it happened
+    socket.emit("listening");
+    return new Dht(options, client);
+  }
+
+  /** The UDP port. */
+  get port(): number {
+    return this.#client.address().port;
+  }
+
+  /** A node that a torrent or a peer named. */
+  addNode(node: DhtNode): void {
+    this.#client.addNode(node);
+  }
+
+  /** Announces and searches now and then, until the answer is disposed of. */
+  join(infoHash: InfoHash, onPeer: (peer: FoundPeer) => void): Disposable & { hurry(): void } {
+    const sought: Sought = { infoHash, onPeer, timer: undefined, askedMs: Number.NEGATIVE_INFINITY };
+    this.#sought.set(infoHash, sought);
+    this.#enqueue(sought);
+    return {
+      hurry: () => {
+        const waitMs = sought.askedMs + STARVING_MS - this.#options.clock.nowMs();
+        if (!this.#queue.includes(sought)) this.#again(sought, Math.max(0, waitMs));
+      },
+      [Symbol.dispose]: () => {
+        clearTimeout(sought.timer);
+        if (this.#sought.get(infoHash) === sought) this.#sought.delete(infoHash);
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#saveTimer);
+    for (const { timer } of this.#sought.values()) clearTimeout(timer);
+    this.#sought.clear();
+    await this.#save();
+    await new Promise<void>((resolve) => this.#client.destroy(resolve));
+  }
+
+  async #save(): Promise<void> {
+    const { file, logger } = this.#options;
+    await writeNodes(file, this.#client.toJSON().nodes).catch((error: unknown) => logger.warn({ err: error }, "DHT nodes were not kept"));
+  }
+
+  #enqueue(sought: Sought): void {
+    if (!this.#queue.includes(sought)) this.#queue.push(sought);
+    this.#next();
+  }
+
+  #next(): void {
+    while (this.#lookups < MOST_LOOKUPS && !this.#closed) {
+      const sought = this.#queue.shift();
+      if (sought === undefined) return;
+      if (this.#sought.get(sought.infoHash) !== sought) continue;
+      this.#lookups++;
+      const first = sought.askedMs === Number.NEGATIVE_INFINITY;
+      sought.askedMs = this.#options.clock.nowMs();
+      const { peer, announcedPort = peer.port } = this.#options;
+      // announce() alone would not search again within five minutes
+      this.#client.lookup(sought.infoHash, () => {
+        this.#client.announce(sought.infoHash, announcedPort, (error) => {
+          this.#lookups--;
+          const delayMs = first || error !== null ? FIRST_AGAIN_MS : ANNOUNCE_EVERY_MS;
+          this.#again(sought, delayMs * (0.9 + this.#options.random() / 5));
+          this.#next();
+        });
+      });
+    }
+  }
+
+  #again(sought: Sought, delayMs: number): void {
+    clearTimeout(sought.timer);
+    if (this.#closed || this.#sought.get(sought.infoHash) !== sought) return;
+    sought.timer = setTimeout(() => this.#enqueue(sought), delayMs);
+    sought.timer.unref();
+  }
+}
+
+/** The wanted port, or any free one. */
+async function bind(socket: ReturnType<typeof guardedSocket>, { host, port }: HostPort): Promise<void> {
+  const address = host === "::" || host === "localhost" ? "0.0.0.0" : host;
+  const bindAt = (wanted: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      socket.once("error", reject);
+      socket.bind(wanted, address, () => {
+        socket.off("error", reject);
+        resolve();
+      });
+    });
+  await bindAt(port).catch(() => bindAt(0));
+}

@@ -1,0 +1,138 @@
+/**
+ * The trackers of one swarm: in which order they are asked, and which of them rest after a failure (BEP 12, 31). Decides.
+ *
+ * Tiers are asked in order, a tier's trackers in an order shuffled once; the one that answers moves to the front of its tier.
+ * A tracker that fails rests for longer each time. Those that this host cannot ask are kept to be shown.
+ */
+import type { AnnounceAnswer } from "./announce.ts";
+import { retryDelayMs } from "./announce-plan.ts";
+import { trackerScheme } from "./tracker-scheme.ts";
+
+/** Each tier is one tracker, or several that are equally good. */
+export type Tiers = readonly (string | readonly string[])[];
+
+/** One tracker, as this swarm knows it. */
+export interface TrackerState {
+  readonly url: string;
+  readonly tier: number;
+  /** In a row. */
+  failures: number;
+  restsUntilMs: number;
+  /** It knows of us. */
+  known: boolean;
+  /** It was told that we have everything, or was never to be told. */
+  toldComplete: boolean;
+  /** Why it did not answer the last time; undefined: it did, or was not asked yet. */
+  problem: string | undefined;
+  last: AnnounceAnswer | undefined;
+  /** To be sent back to it. */
+  trackerId: string | undefined;
+}
+
+/** A tracker for people and programs. */
+export interface TrackerStatus {
+  readonly url: string;
+  readonly tier: number;
+  /** waiting: not asked, since another one answers. */
+  readonly state: "working" | "failing" | "waiting" | "unsupported";
+  /** Why it fails, or what it warns of. */
+  readonly message?: string;
+  readonly seeds?: number;
+  readonly leeches?: number;
+}
+
+const MOST_TRACKERS = 100;
+
+export class TrackerTiers {
+  readonly #tiers: TrackerState[][];
+  readonly #unsupported: readonly TrackerStatus[];
+  readonly #mostRestMs: number;
+
+  constructor(tiers: Tiers, options: { random: () => number; mostRestMs: number; wasComplete: boolean }) {
+    const all = numbered(tiers);
+    this.#mostRestMs = options.mostRestMs;
+    this.#unsupported = all.filter(({ url }) => trackerScheme(url) === "other").map((tracker) => ({ ...tracker, state: "unsupported" }));
+    const usable = all.filter(({ url }) => trackerScheme(url) !== "other");
+    this.#tiers = tiers.map((_, tier) =>
+      shuffled(
+        usable.filter((tracker) => tracker.tier === tier),
+        options.random,
+      ).map((tracker) => fresh(tracker, options.wasComplete)),
+    );
+  }
+
+  get all(): TrackerState[] {
+    return this.#tiers.flat();
+  }
+
+  /** Those that may be asked now, the best first. */
+  due(nowMs: number): TrackerState[] {
+    return this.all.filter(({ restsUntilMs }) => restsUntilMs <= nowMs);
+  }
+
+  /** Milliseconds until one may be asked again; Infinity: there is none. */
+  nextDueMs(nowMs: number): number {
+    return Math.max(0, Math.min(...this.all.map(({ restsUntilMs }) => restsUntilMs)) - nowMs);
+  }
+
+  onAnswer(tracker: TrackerState, answer: AnnounceAnswer): void {
+    Object.assign(tracker, { failures: 0, restsUntilMs: Number.NEGATIVE_INFINITY, known: true, problem: undefined, last: answer });
+    tracker.trackerId = answer.trackerId ?? tracker.trackerId;
+    const tier = this.#tiers[tracker.tier];
+    tier.splice(tier.indexOf(tracker), 1);
+    tier.unshift(tracker);
+  }
+
+  /** `retryInS`: the tracker's own word (BEP 31). */
+  onFailure(tracker: TrackerState, failure: { problem: string; retryInS: number | undefined; nowMs: number; random: number }): void {
+    tracker.failures++;
+    tracker.problem = failure.problem;
+    const ownMs = retryDelayMs({ failures: tracker.failures, mostMs: this.#mostRestMs, random: failure.random });
+    tracker.restsUntilMs = failure.nowMs + Math.max(ownMs, (failure.retryInS ?? 0) * 1000);
+  }
+
+  get status(): TrackerStatus[] {
+    return [...this.all.map(statusOf), ...this.#unsupported].sort((a, b) => a.tier - b.tier);
+  }
+}
+
+/**
+ * The trackers without those over UDP that a tracker over HTTP has a twin of at the same host and port. A supernode is one process: where
+ * its HTTP is away, waiting for its UDP only takes time.
+ */
+export function withoutTwins(tiers: Tiers): Tiers {
+  const places = new Set(tiers.flat().flatMap((url) => (trackerScheme(url) === "http" ? placeOf(url) : [])));
+  const isTwin = (url: string): boolean => trackerScheme(url) === "udp" && placeOf(url).some((place) => places.has(place));
+  return tiers.map((tier) => [tier].flat().filter((url) => !isTwin(url))).filter((tier) => tier.length > 0);
+}
+
+function placeOf(url: string): string[] {
+  const parsed = URL.parse(url);
+  return parsed === null ? [] : [`${parsed.hostname} ${parsed.port}`];
+}
+
+function numbered(tiers: Tiers): { url: string; tier: number }[] {
+  const known = new Set<string>();
+  const all = tiers.flatMap((trackers, tier) => [trackers].flat().map((url) => ({ url, tier })));
+  return all.filter(({ url }) => !known.has(url) && known.add(url)).slice(0, MOST_TRACKERS);
+}
+
+function fresh(tracker: { url: string; tier: number }, wasComplete: boolean): TrackerState {
+  const nothing = { problem: undefined, last: undefined, trackerId: undefined };
+  return { ...tracker, ...nothing, failures: 0, restsUntilMs: Number.NEGATIVE_INFINITY, known: false, toldComplete: wasComplete };
+}
+
+function statusOf({ url, tier, problem, last }: TrackerState): TrackerStatus {
+  const state = problem !== undefined ? "failing" : last === undefined ? "waiting" : "working";
+  return { url, tier, state, message: problem ?? last?.warning, seeds: last?.seeds, leeches: last?.leeches };
+}
+
+/** Fisher–Yates, on a copy. */
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const copy = [...items];
+  for (let at = copy.length - 1; at > 0; at--) {
+    const other = Math.floor(random() * (at + 1));
+    [copy[at], copy[other]] = [copy[other], copy[at]];
+  }
+  return copy;
+}

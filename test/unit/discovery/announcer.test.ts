@@ -1,0 +1,128 @@
+/** Announcer over a fake torrent and fake trackers. */
+import test from "ava";
+import type { Announce, AnnounceAnswer } from "../../../peer/discovery/announce.ts";
+import { Announcer } from "../../../peer/discovery/announcer.ts";
+import { silentLogger } from "../../../system/logger.ts";
+import type { InfoHash, PeerId } from "../../../torrents/ids.ts";
+import { FakeTorrent } from "../peer-daemon/fake-torrent.ts";
+
+const NEVER = new AbortController().signal;
+const ANSWER: AnnounceAnswer = { peers: [{ host: "127.0.0.1", port: 80 }], intervalS: 60, minIntervalS: undefined, failure: undefined };
+
+interface Asked extends Announce {
+  readonly tracker: string;
+}
+
+function announcing(answer: (asked: Asked, signal: AbortSignal) => Promise<AnnounceAnswer> | AnnounceAnswer) {
+  const torrent = new FakeTorrent();
+  const asked: Asked[] = [];
+  const waiting: { count: number; resolve: () => void }[] = [];
+  const announce = async (tracker: string, words: Announce, { signal }: { signal: AbortSignal }): Promise<AnnounceAnswer> => {
+    asked.push({ ...words, tracker });
+    for (const { count, resolve } of waiting) if (asked.length >= count) resolve();
+    return answer({ ...words, tracker }, signal);
+  };
+  const times = async (count: number): Promise<void> => {
+    await new Promise<void>((resolve) => (asked.length >= count ? resolve() : waiting.push({ count, resolve })));
+    for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+  };
+  const announcer = new Announcer({
+    torrent: torrent.asTorrent,
+    trackers: ["http://a/announce", "udp://b:1", "wss://c"],
+    peerId: "2d".repeat(20) as PeerId,
+    port: 5,
+    starving: () => false,
+    sociable: () => true,
+    labels: { location: "eu|fra 1" },
+    spare: () => 40,
+    pace: { mostRestMs: 60_000, starvingIntervalMs: 5_000, timeoutMs: 5_000 },
+    client: { announce },
+    clock: { nowMs: () => performance.now() },
+    random: () => 0.5,
+    logger: silentLogger,
+  });
+  return { torrent, asked, times, announcer };
+}
+
+test("Announcer says started, completed and stopped, and brings peers", async (t) => {
+  const { torrent, asked, times, announcer } = announcing(() => ({ ...ANSWER, trackerId: "mine" }));
+  announcer.start();
+  await times(1);
+  t.deepEqual(torrent.peers, [{ host: "127.0.0.1", port: 80 }]);
+  torrent.finish();
+  await times(2);
+  await announcer.stop(NEVER);
+  t.true(asked.every(({ labels, spare }) => labels?.location === "eu|fra 1" && spare === 40));
+  t.deepEqual(
+    asked.map(({ event, left, trackerId, numwant }) => [event, left, trackerId, numwant]),
+    [
+      ["started", 100, undefined, 50],
+      ["completed", 0, "mine", 0],
+      ["stopped", 0, "mine", 0],
+    ],
+  );
+});
+
+test("Announcer asks the next tracker where one fails or refuses, and tells only those that know of us that it stops", async (t) => {
+  const { asked, times, announcer } = announcing(({ tracker }) => {
+    if (tracker.startsWith("http")) return { ...ANSWER, peers: [], failure: "banned" };
+    return ANSWER;
+  });
+  announcer.start();
+  await times(2);
+  t.deepEqual(
+    announcer.trackers.map(({ state, message }) => [state, message]),
+    [
+      ["failing", "the tracker refuses: banned"],
+      ["working", undefined],
+      ["unsupported", undefined],
+    ],
+  );
+  await announcer.stop(NEVER);
+  t.deepEqual(
+    asked.map(({ tracker, event }) => [tracker, event]),
+    [
+      ["http://a/announce", "started"],
+      ["udp://b:1", "started"],
+      ["udp://b:1", "stopped"],
+    ],
+  );
+});
+
+test("Announcer asks the next tracker too where one is slow, and does not hold that against it", async (t) => {
+  const { torrent, announcer, times } = announcing(({ tracker }, signal) => {
+    if (tracker.startsWith("udp")) return ANSWER;
+    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+  });
+  announcer.start();
+  await times(2);
+  t.is(torrent.peers.length, 1);
+  t.deepEqual(
+    announcer.trackers.map(({ state }) => state),
+    ["waiting", "working", "unsupported"],
+  );
+  await announcer.stop(NEVER);
+});
+
+test("Announcer comes back to failing trackers by itself", async (t) => {
+  let failures = 2;
+  const { torrent, announcer, times } = announcing(() => {
+    if (failures-- > 0) throw new Error("down");
+    return ANSWER;
+  });
+  announcer.start();
+  await times(3);
+  t.is(torrent.peers.length, 1);
+  await announcer.stop(NEVER);
+});
+
+test("Announcer joins the final swarms when their hashes become known", async (t) => {
+  const { torrent, asked, times, announcer } = announcing(() => ANSWER);
+  announcer.start();
+  await times(1);
+  torrent.infoHashes = { ...torrent.infoHashes, v1: "01".repeat(20) as InfoHash, v2: "02".repeat(20) as InfoHash };
+  torrent.emit("final");
+  await times(3);
+  t.is(new Set(asked.map(({ infoHash }) => infoHash)).size, 3);
+  await announcer.stop(NEVER);
+});
