@@ -85,7 +85,7 @@ class HdfsOrigin implements Origin {
       return isChecked ? sink(part) : checkedSink(part);
     };
     const whole: ReadRange = { firstByte: 0, lastByte: undefined, validators: {} };
-    await this.#http.read({ url, headers: request.headers }, whole, take, options);
+    await this.#http.read({ ...request, url, window: undefined }, whole, take, options);
     if (!isChecked) await this.#checkVersion(request, range, options);
     if (left > 0 && left !== Number.POSITIVE_INFINITY)
       throw new SkimmerError("origin_failed", `${shownUrl(request.url)} sent fewer bytes than were asked for`, { retriable: true });
@@ -126,7 +126,7 @@ class HdfsOrigin implements Origin {
       chunks.push(Buffer.from(chunk));
     };
     const whole: ReadRange = { firstByte: 0, lastByte: undefined, validators: {} };
-    await this.#http.read({ url: this.#url(request, { op }), headers: request.headers }, whole, take, options);
+    await this.#http.read({ ...request, url: this.#url(request, { op }), window: undefined }, whole, take, options);
     try {
       return JSON.parse(Buffer.concat(chunks, length).toString("utf8"));
     } catch (cause) {

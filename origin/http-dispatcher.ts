@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs";
 import { getCACertificates } from "node:tls";
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from "undici";
 import { SkimmerError } from "../system/errors.ts";
+import { type ConnectGuard, guardedConnector, proxiedGuard } from "../system/guarded-connect.ts";
 
 export interface DispatcherOptions {
   /** Default 10 s. */
@@ -19,8 +20,12 @@ export interface DispatcherOptions {
   readonly maxConnectionsPerHost?: number;
   /** PEM file of further authorities, besides those that Node trusts. */
   readonly caFile?: string;
+  /** Yet more of them, in PEM. */
+  readonly ca?: string;
   /** True: certificates are not checked. */
   readonly insecure?: boolean;
+  /** Where connections may lead; absent: anywhere. */
+  readonly guard?: ConnectGuard;
 }
 
 const MOST_HEADER_BYTES = 64 * 1024;
@@ -30,9 +35,11 @@ const PROXY_VARIABLES = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY
 export function openDispatcher(options: DispatcherOptions): Dispatcher {
   const stallTimeoutMs = options.stallTimeoutMs ?? 30_000;
   const timeout = options.connectTimeoutMs ?? 10_000;
-  const tls = { ...(options.caFile === undefined ? {} : { ca: readAuthorities(options.caFile) }), rejectUnauthorized: !options.insecure };
+  const tls = { ...authoritiesOf(options), rejectUnauthorized: !options.insecure };
+  const { guard } = options;
+  const connect = { timeout, allowH2: false, ...tls };
   const agentOptions = {
-    connect: { timeout, allowH2: false, ...tls },
+    connect: guard === undefined ? connect : guardedConnector(guard, connect),
     allowH2: false,
     headersTimeout: stallTimeoutMs,
     bodyTimeout: stallTimeoutMs,
@@ -43,7 +50,8 @@ export function openDispatcher(options: DispatcherOptions): Dispatcher {
   if (!PROXY_VARIABLES.some((name) => process.env[name])) return new Agent(agentOptions);
   try {
     // plain http goes through the proxy as such, https through a tunnel
-    return new EnvHttpProxyAgent({ ...agentOptions, connectTimeout: timeout, requestTls: tls, proxyTls: tls });
+    const agent = new EnvHttpProxyAgent({ ...agentOptions, connectTimeout: timeout, requestTls: tls, proxyTls: tls });
+    return guard === undefined ? agent : agent.compose(proxiedGuard(guard));
   } catch (cause) {
     throw new SkimmerError("bad_request", "cannot use the proxy of the environment", {
       hint: `Write ${PROXY_VARIABLES.slice(0, 2).join(" and ")} as http://HOST:PORT.`,
@@ -52,8 +60,14 @@ export function openDispatcher(options: DispatcherOptions): Dispatcher {
   }
 }
 
-/** The file's certificates and Node's own: an internal authority does not replace the public ones. */
-function readAuthorities(path: string): string[] {
+/** What is given and Node's own: an internal authority does not replace the public ones. */
+function authoritiesOf({ caFile, ca }: DispatcherOptions): { ca?: string[] } {
+  if (caFile === undefined && ca === undefined) return {};
+  const given = [...(caFile === undefined ? [] : [readAuthorities(caFile)]), ...(ca === undefined ? [] : [ca])];
+  return { ca: [...getCACertificates("default"), ...given] };
+}
+
+function readAuthorities(path: string): string {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -62,5 +76,5 @@ function readAuthorities(path: string): string[] {
   }
   if (!text.includes("-----BEGIN CERTIFICATE-----"))
     throw new SkimmerError("bad_request", `${path} holds no certificate`, { hint: "Give a PEM file: BEGIN CERTIFICATE …" });
-  return [...getCACertificates("default"), text];
+  return text;
 }

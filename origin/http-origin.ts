@@ -4,6 +4,8 @@
  * A read goes straight to where the last one was redirected, since many servers sign a new URL on each redirect; when that
  * place refuses, it begins anew at the URL that was asked for. Probes always do: they ask whether this caller may.
  */
+import type { Dispatcher } from "undici";
+import type { ConnectGuard } from "../system/guarded-connect.ts";
 import { type HttpAnswer, readProbe } from "./http-answers.ts";
 import { type DispatcherOptions, openDispatcher } from "./http-dispatcher.ts";
 import { type AnswerHandler, type ExchangeRequest, exchange } from "./http-exchange.ts";
@@ -11,11 +13,14 @@ import { headerLength, ifRangeValue } from "./http-headers.ts";
 import { OriginStatusError } from "./origin-status-error.ts";
 import { RangeBody } from "./range-body.ts";
 import { RedirectCache } from "./redirect-cache.ts";
+import { TrustingDispatchers } from "./trusting-dispatchers.ts";
 import type { AskOptions, ChunkSink, Origin, OriginRequest, Probe, ReadRange } from "./types.ts";
 
-export interface HttpOriginOptions extends DispatcherOptions {
+export interface HttpOriginOptions extends Omit<DispatcherOptions, "guard"> {
   /** Sent where the caller sends none. */
   readonly userAgent?: string;
+  /** Where callers' URLs may lead; absent: anywhere. */
+  readonly reach?: Omit<ConnectGuard, "loopback">;
 }
 
 /** A longer answer to a probe is left unread. */
@@ -27,19 +32,26 @@ export function openHttpOrigin(options: HttpOriginOptions = {}): Origin {
 }
 
 class HttpOrigin implements Origin {
-  readonly #dispatcher: ReturnType<typeof openDispatcher>;
+  readonly #dispatcher: Dispatcher;
+  /** For callers on this machine: connections of its own, so that others do not come by one of them. */
+  readonly #local: Dispatcher;
+  readonly #options: HttpOriginOptions;
+  readonly #trusting = new TrustingDispatchers();
   readonly #userAgent: string;
   readonly #redirects = new RedirectCache();
 
   constructor(options: HttpOriginOptions) {
-    this.#dispatcher = openDispatcher(options);
+    const { reach } = options;
+    this.#options = options;
+    this.#dispatcher = openDispatcher({ ...options, guard: reach && { ...reach, loopback: false } });
+    this.#local = reach === undefined ? this.#dispatcher : openDispatcher({ ...options, guard: { ...reach, loopback: true } });
     this.#userAgent = options.userAgent ?? "skimmer";
   }
 
   async probe(request: OriginRequest, options: AskOptions): Promise<Probe> {
     const first = request.window?.firstByte ?? 0;
     const headers = { ...this.#headers(request), range: `bytes=${first}-${first}` };
-    const { answer } = await exchange(this.#dispatcher, { url: request.url, headers }, probeSink, options);
+    const { answer } = await exchange(this.#dispatcherFor(request), { url: request.url, headers }, probeSink, options);
     if (![200, 206, 416].includes(answer.status)) throw new OriginStatusError(answer, Date.now());
     return readProbe(request, answer);
   }
@@ -52,14 +64,15 @@ class HttpOrigin implements Origin {
     };
     const common = this.#headers(request);
     const ranged = rangeHeaders(request, range);
-    const key = JSON.stringify([request.url, request.headers]);
+    const dispatcher = this.#dispatcherFor(request);
+    const key = JSON.stringify([request.url, request.headers, request.loopback === true, request.tls]);
     const place = this.#redirects.get(key, performance.now());
     if (place !== undefined) {
       const again = { url: place.url, headers: { ...place.headers, ...ranged } };
-      if (await this.#answers(again, { handler, body, options })) return body.check();
+      if (await this.#answers(again, { dispatcher, handler, body, options })) return body.check();
       this.#redirects.delete(key);
     }
-    const { asked } = await exchange(this.#dispatcher, { url: request.url, headers: { ...common, ...ranged } }, handler, options);
+    const { asked } = await exchange(dispatcher, { url: request.url, headers: { ...common, ...ranged } }, handler, options);
     if (asked.url !== request.url) {
       const { range: _range, "if-range": _ifRange, ...headers } = asked.headers;
       this.#redirects.set(key, { url: asked.url, headers }, performance.now());
@@ -68,9 +81,12 @@ class HttpOrigin implements Origin {
   }
 
   /** Reads from a remembered place; false where it does not answer well any more. */
-  async #answers(request: ExchangeRequest, read: { handler: AnswerHandler; body: RangeBody; options: AskOptions }): Promise<boolean> {
+  async #answers(
+    request: ExchangeRequest,
+    read: { dispatcher: Dispatcher; handler: AnswerHandler; body: RangeBody; options: AskOptions },
+  ): Promise<boolean> {
     try {
-      await exchange(this.#dispatcher, request, read.handler, read.options);
+      await exchange(read.dispatcher, request, read.handler, read.options);
       return true;
     } catch (error) {
       if (read.body.begun || read.options.signal.aborted) throw error;
@@ -78,8 +94,15 @@ class HttpOrigin implements Origin {
     }
   }
 
-  close(): Promise<void> {
-    return this.#dispatcher.destroy();
+  async close(): Promise<void> {
+    await this.#trusting.close();
+    await Promise.all([this.#dispatcher.destroy(), this.#local === this.#dispatcher ? undefined : this.#local.destroy()]);
+  }
+
+  #dispatcherFor({ loopback, tls }: OriginRequest): Dispatcher {
+    const { reach } = this.#options;
+    if (tls !== undefined) return this.#trusting.get(tls, { ...this.#options, guard: reach && { ...reach, loopback: loopback === true } });
+    return loopback === true ? this.#local : this.#dispatcher;
   }
 
   #headers(request: OriginRequest): Record<string, string> {

@@ -3,7 +3,7 @@
  * An Origin reads bytes of one scheme; it decides nothing about caching, pieces or identity.
  */
 import type { Geometry } from "../torrents/geometry.ts";
-import type { Validators } from "../torrents/task-api.ts";
+import type { OriginTls, Validators } from "../torrents/task-api.ts";
 
 /** What is wanted: a URL with the caller's headers; `window` where only a byte range of it is the file. */
 export interface OriginRequest {
@@ -11,6 +11,10 @@ export interface OriginRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** First and last byte (inclusive) of the URL's content that make up the file. */
   readonly window?: { readonly firstByte: number; readonly lastByte: number };
+  /** Its caller is on this machine, and may have the loopback read where others may not. */
+  readonly loopback?: boolean;
+  /** Whom its caller trusts at an https origin; absent: whom everybody here does. */
+  readonly tls?: OriginTls;
 }
 
 /** What the origin says of the content, without the content. */

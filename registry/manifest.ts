@@ -27,8 +27,8 @@ export interface Descriptor {
 
 export type Manifest =
   | { readonly kind: "index"; readonly manifests: readonly (Descriptor & { readonly platform: Platform | undefined })[] }
-  /** Configuration and layers, each once, without those that a registry does not hold. */
-  | { readonly kind: "image"; readonly blobs: readonly Descriptor[] };
+  /** Configuration (its digest is `config`) and layers, each once, without those that a registry does not hold. */
+  | { readonly kind: "image"; readonly blobs: readonly Descriptor[]; readonly config: string | undefined };
 
 const MOST_ENTRIES = 1000;
 const MOST_LENGTH = 2 ** 50;
@@ -54,7 +54,7 @@ export function parseManifest(bytes: Buffer): Manifest {
   const layers = read.list(fields.layers, "layers", MOST_ENTRIES).map((entry) => parseDescriptor(read.object(entry, "layers entry")));
   const config = fields.config === undefined ? [] : [parseDescriptor(read.object(fields.config, "config"))];
   const held = [...config, ...layers].filter(({ mediaType }) => !FOREIGN.test(mediaType));
-  return { kind: "image", blobs: [...new Map(held.map((blob) => [blob.digest, blob])).values()] };
+  return { kind: "image", blobs: [...new Map(held.map((blob) => [blob.digest, blob])).values()], config: config.at(0)?.digest };
 }
 
 /** `linux/arm64/v8` or `linux/amd64`; usual other names of machines are understood. Throws SkimmerError `bad_request`. */

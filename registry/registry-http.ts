@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { getCACertificates } from "node:tls";
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from "undici";
 import { SkimmerError } from "../system/errors.ts";
+import { type ConnectGuard, guardedConnector, proxiedGuard } from "../system/guarded-connect.ts";
 
 export type HeaderBag = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -42,15 +43,21 @@ export interface RegistryTls {
   readonly caFile?: string;
   /** True: certificates are not checked. */
   readonly insecure?: boolean;
+  /** Where connections may lead; absent: anywhere. */
+  readonly guard?: ConnectGuard;
 }
 
 /** Connections to registries; proxy variables hold. Throws SkimmerError `bad_request` for an unreadable authority file. */
 export function openRegistryConnections(tls: RegistryTls = {}): Dispatcher {
   const ca = tls.caFile === undefined ? {} : { ca: readAuthorities(tls.caFile) };
-  const connect = { timeout: CONNECT_MS, rejectUnauthorized: tls.insecure !== true, ...ca };
+  const { guard } = tls;
+  const options = { timeout: CONNECT_MS, rejectUnauthorized: tls.insecure !== true, ...ca };
+  const connect = guard === undefined ? options : guardedConnector(guard, options);
   const settings: Agent.Options = { connect, headersTimeout: HEADERS_MS, bodyTimeout: SILENCE_MS, connections: MOST_CONNECTIONS };
   const proxied = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"].some((name) => (process.env[name] ?? "") !== "");
-  return proxied ? new EnvHttpProxyAgent({ ...settings, requestTls: connect }) : new Agent(settings);
+  if (!proxied) return new Agent(settings);
+  const agent = new EnvHttpProxyAgent({ ...settings, requestTls: options });
+  return guard === undefined ? agent : agent.compose(proxiedGuard(guard));
 }
 
 /** Sends it and follows redirects. Rejects with SkimmerError `origin_unreachable` or `origin_failed`, or the signal's reason. */

@@ -5,22 +5,33 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import type { OriginRequest } from "../origin/types.ts";
-import { isRegistryBlob } from "../torrents/task-identity.ts";
 
 const READ_BYTES = 1024 * 1024;
+/** `/v2/NAME/blobs/DIGEST` of the registry API (OCI distribution). */
+const BLOB_PATH = /^\/v2\/.+\/blobs\/(?:(sha256)(?::|%3[aA])([0-9a-f]{64})|(sha512)(?::|%3[aA])([0-9a-f]{128}))$/;
 
-/** The digest that a whole blob of a registry must have; undefined for anything else. */
-export function blobDigest({ url, window }: OriginRequest): string | undefined {
-  const digest = /(sha256)(?::|%3a)([0-9a-f]{64})$/i.exec(new URL(url).pathname);
-  const named = digest === null ? undefined : `sha256:${digest[2]}`;
-  return window === undefined && named !== undefined && isRegistryBlob({ url, digest: named }) ? named : undefined;
+/** What a content is to be hashed with, and what that gives. */
+export interface NamedDigest {
+  readonly algorithm: "sha256" | "sha512";
+  readonly hex: string;
 }
 
-/** The file's digest. Rejects with the system's error, or the reason of `signal`. */
-export async function fileDigest(path: string, lengthBytes: number, signal: AbortSignal): Promise<string> {
-  const hash = createHash("sha256");
-  if (lengthBytes === 0) return `sha256:${hash.digest("hex")}`;
-  for await (const chunk of createReadStream(path, { end: lengthBytes - 1, highWaterMark: READ_BYTES, signal }))
+/** The digest that a whole blob of a registry must have; undefined for anything else. */
+export function blobDigest({ url, window }: OriginRequest): NamedDigest | undefined {
+  const [, sha256, short, sha512, long] = BLOB_PATH.exec(new URL(url).pathname) ?? [];
+  if (window !== undefined || (sha256 ?? sha512) === undefined) return undefined;
+  return sha256 === undefined ? { algorithm: "sha512", hex: long } : { algorithm: "sha256", hex: short };
+}
+
+/** The file's digest in hexadecimal. Rejects with the system's error, or the reason of `signal`. */
+export async function fileDigest(
+  file: { readonly path: string; readonly lengthBytes: number },
+  algorithm: NamedDigest["algorithm"],
+  signal: AbortSignal,
+): Promise<string> {
+  const hash = createHash(algorithm);
+  if (file.lengthBytes === 0) return hash.digest("hex");
+  for await (const chunk of createReadStream(file.path, { end: file.lengthBytes - 1, highWaterMark: READ_BYTES, signal }))
     hash.update(chunk as Buffer);
-  return `sha256:${hash.digest("hex")}`;
+  return hash.digest("hex");
 }

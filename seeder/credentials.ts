@@ -22,6 +22,6 @@ export function callerOf(request: Omit<TaskRequest, "peer">): Caller {
   const hasCredentials = hasUrlSecrets(request.url) || Object.keys(request.headers).some(isCredential);
   const headers = Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value]);
   // the whole URL: a filtered parameter may be what the origin goes by
-  const key = hash("sha256", JSON.stringify([request.url, wanted, headers.sort()]), "hex");
+  const key = hash("sha256", JSON.stringify([request.url, wanted, headers.sort(), request.loopback === true]), "hex");
   return { key, content: hash("sha256", JSON.stringify([hasCredentials, wanted]), "hex"), hasCredentials };
 }

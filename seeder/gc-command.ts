@@ -10,6 +10,7 @@ import { requestJson } from "../system/json-http.ts";
 import { acquireLock } from "../system/lock-file.ts";
 import { type CommandSpec, parseCommand } from "../system/options.ts";
 import { reportError } from "../system/report-error.ts";
+import { tokenHeaders } from "../system/supernode-token.ts";
 import { formatBytes } from "../system/units.ts";
 import { parseApiError, parseGcResult } from "../torrents/parse-link-message.ts";
 import type { GcResult } from "../torrents/seeder-link.ts";
@@ -37,6 +38,7 @@ const GC_COMMAND: CommandSpec = {
 interface GcFlags extends CacheFlags {
   readonly data: string;
   readonly supernode: string;
+  readonly token?: string;
   readonly to?: CacheSize;
   readonly json?: boolean;
 }
@@ -93,12 +95,14 @@ async function collectStopped(data: string, targetBytes: number): Promise<GcResu
 
 async function askSupernode(flags: GcFlags): Promise<GcResult> {
   const url = new URL("/api/v1/cache/gc", flags.supernode).href;
-  const answer = await requestJson({ url, body: { to: flags.to }, timeoutMs: REQUEST_LIMIT_MS }).catch((cause: Error) => {
-    throw new SkimmerError("no_supernode", `the seeder runs, and its supernode ${flags.supernode} does not answer: ${cause.message}`, {
-      hint: "Name its supernode with --supernode, or stop the seeder.",
-      cause,
-    });
-  });
+  const answer = await requestJson({ url, headers: tokenHeaders(flags.token), body: { to: flags.to }, timeoutMs: REQUEST_LIMIT_MS }).catch(
+    (cause: Error) => {
+      throw new SkimmerError("no_supernode", `the seeder runs, and its supernode ${flags.supernode} does not answer: ${cause.message}`, {
+        hint: "Name its supernode with --supernode, or stop the seeder.",
+        cause,
+      });
+    },
+  );
   if (answer.status === 200) return parseGcResult(answer.body);
   const { code, message, hint } = parseApiError((answer.body as { error?: unknown } | undefined)?.error);
   throw new SkimmerError(code as SkimmerError["code"], message, { hint });

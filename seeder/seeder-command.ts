@@ -4,11 +4,14 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { ORIGIN_OPTIONS } from "../origin/origin-options.ts";
+import { ENCRYPTION_OPTION, type EncryptionPolicy } from "../peer/engine/mse/encryption-policy.ts";
 import { type HostPort, parseHostPort } from "../system/addresses.ts";
 import { type CacheSize, parsePercent } from "../system/cache-size.ts";
 import { SkimmerError } from "../system/errors.ts";
 import { LOG_LEVELS } from "../system/logger.ts";
 import type { CommandSpec, OptionSpec } from "../system/options.ts";
+import { REACH_OPTIONS, type ReachFlags } from "../system/reach-options.ts";
+import { TOKEN_OPTION } from "../system/supernode-token.ts";
 import { parseRate } from "../system/units.ts";
 import type { SeederLimits } from "../torrents/task-api.ts";
 import { parseQuota } from "./room-plan.ts";
@@ -53,6 +56,7 @@ export const SEEDER_COMMAND: CommandSpec = {
   description: "Fetches origins once and seeds what it fetched to a supernode's swarms.",
   options: [
     SUPERNODE_OPTION,
+    TOKEN_OPTION,
     {
       flags: "--listen <HOST:PORT>",
       help: "peer port; port 0 takes any free one",
@@ -67,7 +71,9 @@ export const SEEDER_COMMAND: CommandSpec = {
       help: "private key that all seeders of a supernode share; absent: cluster.key in the data folder, made when needed",
     },
     ...CACHE_OPTIONS,
+    ENCRYPTION_OPTION,
     ...ORIGIN_OPTIONS,
+    ...REACH_OPTIONS,
     {
       flags: "--upload-limit <RATE>",
       help: "bytes per second to all peers together, such as 50MB; 0 is unlimited",
@@ -78,6 +84,10 @@ export const SEEDER_COMMAND: CommandSpec = {
       flags: "--metrics <HOST:PORT>",
       help: "serve metrics for Prometheus at /metrics there; port 0 takes any free one; absent: no",
       parse: parseHostPort,
+    },
+    {
+      flags: "--webrtc",
+      help: "serve browsers too, by WebRTC, while they download; needs the package webtorrent",
     },
     { flags: "--log-level <LEVEL>", help: `one of ${LOG_LEVELS.join(", ")}`, default: "info" },
   ],
@@ -90,8 +100,9 @@ export interface CacheFlags {
   readonly cacheLow: number;
 }
 
-export interface SeederFlags extends CacheFlags {
+export interface SeederFlags extends CacheFlags, ReachFlags {
   readonly supernode: string;
+  readonly token?: string;
   readonly listen: HostPort;
   readonly data: string;
   readonly advertise?: string;
@@ -100,7 +111,9 @@ export interface SeederFlags extends CacheFlags {
   readonly originHostLimit: number;
   readonly originConnections: number;
   readonly uploadLimit: number;
+  readonly encryption: EncryptionPolicy;
   readonly metrics?: HostPort;
+  readonly webrtc?: boolean;
   readonly logLevel: string;
 }
 

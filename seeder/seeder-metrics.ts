@@ -18,6 +18,8 @@ export interface SeederParts {
   states(): readonly SeederTask["state"][];
   /** Linked to the supernode. */
   linked(): boolean;
+  /** Of its WebRTC side. */
+  browsers(): { readonly torrents: number; readonly connections: number };
 }
 
 /** The registry to serve at /metrics. */
@@ -36,7 +38,7 @@ export function makeSeederMetrics(parts: SeederParts): Registry {
   return registry;
 }
 
-function addTaskMetrics(registry: Registry, { counters, states, linked }: SeederParts): void {
+function addTaskMetrics(registry: Registry, { counters, states, linked, browsers }: SeederParts): void {
   addMetrics(registry, [
     {
       name: "skimmer_tasks",
@@ -57,6 +59,8 @@ function addTaskMetrics(registry: Registry, { counters, states, linked }: Seeder
       read: () => Object.entries(counters.registrations).map(([result, value]) => ({ labels: { result }, value })),
     },
     { name: "skimmer_supernode_linked", help: "1 while the link to the supernode stands", kind: "gauge", read: () => Number(linked()) },
+    { name: "skimmer_browser_torrents", help: "Torrents that are served to browsers", kind: "gauge", read: () => browsers().torrents },
+    { name: "skimmer_browser_connections", help: "Connections of browsers", kind: "gauge", read: () => browsers().connections },
   ]);
 }
 

@@ -9,6 +9,7 @@ import type { Origin, OriginRequest, Probe } from "../origin/types.ts";
 import type { Torrent } from "../peer/engine/types.ts";
 import { SkimmerError, toSkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
+import { originWebSeed } from "../torrents/origin-web-seed.ts";
 import type { SeederTask as TaskShape } from "../torrents/seeder-link.ts";
 import { type FinalTorrents, INLINE_BYTES, type TaskState } from "../torrents/task-api.ts";
 import { blobDigest, fileDigest } from "./check-blob.ts";
@@ -114,6 +115,7 @@ export class SeederTask {
       infoHashV1: torrent.infoHashes.v1,
       infoHashV2: torrent.infoHashes.v2,
       inline: this.#inline,
+      webSeed: originWebSeed({ ...stored, url: stored.request.url, isWhole: stored.request.window === undefined }),
       error: this.#error && { code: this.#error.code, message: this.#error.message, hint: this.#error.hint, status: this.#error.status },
     };
   }
@@ -156,10 +158,11 @@ export class SeederTask {
   async #checkBlob(signal: AbortSignal): Promise<void> {
     const wanted = blobDigest(this.stored.request);
     if (wanted === undefined) return;
-    const found = await fileDigest(this.torrent.dataPath, this.torrent.geometry.lengthBytes, signal);
-    if (found === wanted) return;
+    const { dataPath: path, geometry } = this.torrent;
+    const found = await fileDigest({ path, lengthBytes: geometry.lengthBytes }, wanted.algorithm, signal);
+    if (found === wanted.hex) return;
     this.#onWrong(this);
-    throw new SkimmerError("digest_mismatch", `the registry sent content with the digest ${found} for ${wanted}`);
+    throw new SkimmerError("digest_mismatch", `the registry sent content with the ${wanted.algorithm} ${found}, not ${wanted.hex}`);
   }
 
   #fail(thrown: unknown): void {

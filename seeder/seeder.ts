@@ -9,7 +9,7 @@ import { type KeyObject, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { spoolOrigin } from "../origin/spool.ts";
 import type { Origin, OriginRequest, Probe } from "../origin/types.ts";
-import type { Engine } from "../peer/engine/types.ts";
+import type { Engine, Torrent } from "../peer/engine/types.ts";
 import type { CacheSize } from "../system/cache-size.ts";
 import { SkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
@@ -31,6 +31,7 @@ import type { SeederTask } from "./seeder-task.ts";
 import type { StoredTask } from "./task-files.ts";
 import { TaskShelf } from "./task-shelf.ts";
 import { Unversioned } from "./unversioned.ts";
+import { WrongBlobs } from "./wrong-blobs.ts";
 
 const RESOLVE_LIMIT_MS = 60_000;
 const SPOOL_LIMIT_MS = 6 * 3_600_000;
@@ -65,6 +66,7 @@ export class Seeder {
   readonly #keeper: DiskKeeper;
   readonly #registrations = new Registrations();
   readonly #unversioned = new Unversioned();
+  readonly #wrong = new WrongBlobs();
   readonly #resolving = new Map<string, Promise<TaskShape>>();
   readonly #spooling = new Map<string, Promise<SeederTask>>();
   readonly #stop = new AbortController();
@@ -80,6 +82,7 @@ export class Seeder {
       logger,
       onTask: (shape) => onChange(shape.id, shape),
       onGone: (id, reason) => onChange(id, undefined, reason),
+      onWrong: (task) => this.#wrong.note(task.stored.content, this.#nowMs()),
     });
     this.#keeper = new DiskKeeper({
       shelf: this.#shelf,
@@ -142,6 +145,18 @@ export class Seeder {
     return this.#keeper.collect(to);
   }
 
+  /** What anyone may have. Throws SkimmerError `not_found`. */
+  publicTorrent(id: TaskId): Torrent {
+    const task = this.#shelf.find(id);
+    if (task === undefined || task.stored.private) throw new SkimmerError("not_found", `no public task ${id}`);
+    return task.torrent;
+  }
+
+  /** How the disk stands. */
+  room(): ReturnType<DiskKeeper["room"]> {
+    return this.#keeper.room();
+  }
+
   /** What is stored, and how much room there is. */
   async cacheReport(): Promise<CacheReport> {
     const { quotaBytes, usedBytes, availableBytes } = await this.#keeper.room();
@@ -170,6 +185,7 @@ export class Seeder {
     const limitMs = this.#options.resolveLimitMs ?? RESOLVE_LIMIT_MS;
     const signal = AbortSignal.any([AbortSignal.timeout(limitMs), this.#stop.signal]);
     try {
+      this.#wrong.check(caller.content, this.#nowMs());
       const fresh = this.#shelf.find(this.#registrations.fresh(caller, this.#nowMs()));
       const held = fresh !== undefined && fresh.state !== "failed";
       const task = held ? fresh : await this.#ask(request, caller, signal);
@@ -188,7 +204,10 @@ export class Seeder {
 
   /** Asks the origin what this caller may have now, and starts the fetch of what is missing of it. */
   async #ask(request: Request, caller: Caller, signal: AbortSignal): Promise<SeederTask> {
-    const source = conditionalRequest({ url: request.url, headers: request.headers, window: parseWindow(request.range) }, undefined);
+    const source = conditionalRequest(
+      { url: request.url, headers: request.headers, window: parseWindow(request.range), loopback: request.loopback, tls: request.tls },
+      undefined,
+    );
     const known = this.#shelf.find(this.#registrations.latest(caller.content));
     const probe = await this.#probe({ source, known, caller, signal });
     if (probe !== undefined && probe.lengthBytes === undefined) return this.#spool({ request, caller, source, probe });

@@ -5,9 +5,11 @@
 import { type KeyObject, sign } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import WebSocket from "ws";
+import type { WebPeer } from "../peer/webrtc/web-peer.ts";
 import { toSkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
 import { VERSION } from "../system/options.ts";
+import { tokenHeaders } from "../system/supernode-token.ts";
 import { publicKeyBytes } from "../torrents/cluster-key.ts";
 import type { PeerId } from "../torrents/ids.ts";
 import { parseSupernodeMessage } from "../torrents/parse-link-message.ts";
@@ -20,6 +22,7 @@ import {
   type SeederResult,
   type SupernodeMessage,
 } from "../torrents/seeder-link.ts";
+import type { TaskRequest } from "../torrents/task-api.ts";
 import type { Seeder } from "./seeder.ts";
 import type { TrafficLimits } from "./traffic-limits.ts";
 
@@ -29,6 +32,8 @@ const SILENT_MS = 45_000;
 
 export interface LinkOptions {
   readonly supernode: string;
+  /** For its API; absent: none. */
+  readonly token?: string;
   readonly key: KeyObject;
   readonly peerId: PeerId;
   readonly port: number;
@@ -36,6 +41,10 @@ export interface LinkOptions {
   readonly logger: Logger;
   readonly seeder: Seeder;
   readonly limits: TrafficLimits;
+  /** Its WebRTC side; undefined: it serves no browsers. */
+  readonly webPeer: Pick<WebPeer, "serve"> | undefined;
+  /** The supernode hears us from now on. */
+  readonly onWelcome: () => void;
 }
 
 export class SupernodeLink {
@@ -74,8 +83,9 @@ export class SupernodeLink {
 
   /** One connection, from dialling to its end; true where the supernode welcomed us. */
   #connect(): Promise<boolean> {
-    const { logger, supernode } = this.#options;
+    const { logger, supernode, token } = this.#options;
     const socket = new WebSocket(new URL(LINK_PATH, supernode.replace(/^http/, "ws")), {
+      headers: tokenHeaders(token),
       maxPayload: LINK_MESSAGE_BYTES,
       handshakeTimeout: 5000,
     });
@@ -88,6 +98,11 @@ export class SupernodeLink {
     return new Promise((resolve) => {
       let welcomed = false;
       socket.on("ping", heard);
+      socket.on("unexpected-response", (_sent, { statusCode }) => {
+        const hint = statusCode === 401 ? "a seeder on another host needs --token, with the scope admin" : undefined;
+        logger.error({ supernode, status: statusCode, hint }, "supernode does not take this seeder");
+        socket.terminate();
+      });
       socket.on("error", (error) => logger.debug({ err: error.message, supernode }, "link to the supernode failed"));
       socket.on("message", (bytes) => {
         heard();
@@ -110,7 +125,7 @@ export class SupernodeLink {
   }
 
   #onMessage(socket: WebSocket, message: SupernodeMessage): void {
-    const { key, peerId, port, advertise, seeder, logger } = this.#options;
+    const { key, peerId, port, advertise, seeder, logger, webPeer } = this.#options;
     const send = (answer: SeederMessage): void => socket.send(JSON.stringify(answer));
     if (message.kind === "challenge") {
       const signature = sign(null, Buffer.concat([Buffer.from(LINK_SIGNATURE_CONTEXT), Buffer.from(message.nonce, "base64")]), key);
@@ -122,11 +137,13 @@ export class SupernodeLink {
         port,
         host: advertise,
         version: VERSION,
+        webrtc: webPeer !== undefined,
       });
     } else if (message.kind === "welcome") {
       this.#welcome = true;
       logger.info({ supernode: this.#options.supernode, seederId: message.seederId }, "linked to the supernode");
       for (const task of seeder.shapes) send({ kind: "task", task });
+      this.#options.onWelcome();
     } else {
       const { id } = message;
       this.#answer(message).then(
@@ -139,11 +156,18 @@ export class SupernodeLink {
     }
   }
 
+  /** Callers on the supernode's machine are on ours only where that is the same. */
+  #asAllowed(request: Omit<TaskRequest, "peer">): Omit<TaskRequest, "peer"> {
+    const hostname = new URL(this.#options.supernode).hostname.replace(/^\[|\]$/g, "");
+    const same = hostname === "localhost" || hostname === "::1" || hostname.startsWith("127.");
+    return same ? request : { ...request, loopback: undefined };
+  }
+
   async #answer(request: SeederRequest): Promise<SeederResult> {
-    const { seeder, limits } = this.#options;
+    const { seeder, limits, webPeer } = this.#options;
     switch (request.kind) {
       case "resolve":
-        return { task: await seeder.resolve(request.request) };
+        return { task: await seeder.resolve(this.#asAllowed(request.request)) };
       case "delete":
         await seeder.delete(request.task);
         return {};
@@ -157,6 +181,9 @@ export class SupernodeLink {
       case "limits":
         limits.set(request.set);
         return { limits: limits.current };
+      case "browsers":
+        await webPeer?.serve(seeder.publicTorrent(request.task));
+        return {};
     }
   }
 }

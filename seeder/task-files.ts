@@ -6,6 +6,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "n
 import { join } from "node:path";
 import type { OriginRequest } from "../origin/types.ts";
 import { parseTaskId, type TaskId } from "../torrents/ids.ts";
+import { parseOriginTls } from "../torrents/origin-tls.ts";
 import { fieldReader } from "../torrents/parse-fields.ts";
 import { parseValidators } from "../torrents/parse-task-answer.ts";
 import { parseHeaders } from "../torrents/parse-task-request.ts";
@@ -108,7 +109,13 @@ function parseStored(id: TaskId, value: unknown): StoredTask {
   const window = request.window as OriginRequest["window"];
   return {
     id,
-    request: { url: read.text(request.url, "url", 8192), headers: parseHeaders(request.headers), window },
+    request: {
+      url: read.text(request.url, "url", 8192),
+      headers: parseHeaders(request.headers),
+      window,
+      loopback: request.loopback === true,
+      tls: parseOriginTls(request.tls),
+    },
     name: read.text(fields.name, "name", 1024),
     liveInfo: Buffer.from(read.text(fields.liveInfo, "liveInfo", 8192), "base64"),
     validators: parseValidators(fields.validators),

@@ -23,6 +23,8 @@ export interface ShelfOptions {
   /** A task's state changed. */
   onTask(shape: TaskShape): void;
   onGone(id: TaskId, reason: GoneReason): void;
+  /** The origin sent other content than it was asked for; the task goes. */
+  onWrong(task: SeederTask): void;
 }
 
 export class TaskShelf {
@@ -127,7 +129,8 @@ export class TaskShelf {
     const onChange = (task: SeederTask): void => {
       if (this.#tasks.get(stored.id) === task) onTask(task.shape);
     };
-    const onWrong = (): void => {
+    const onWrong = (task: SeederTask): void => {
+      this.#options.onWrong(task);
       this.remove(stored.id, "deleted").catch((error: unknown) =>
         logger.warn({ task: stored.id, err: String(error) }, "wrong content stays"),
       );

@@ -29,7 +29,10 @@ export type ErrorCode =
   | "address_in_use"
   | "already_running"
   | "daemon_unreachable"
-  | "unauthorized"
+  | "unauthorized" // 401 of ours: no token, or one that is not known
+  | "forbidden" // 403 of ours: a token without the scope, an address that may not be fetched
+  | "rate_limited" // 429 of ours
+  | "body_too_long" // 413 of ours
   | "protocol" // a remote broke a protocol
   | "internal";
 

@@ -26,6 +26,9 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   already_running: 41,
   daemon_unreachable: 42,
   unauthorized: 43,
+  forbidden: 45,
+  rate_limited: 46,
+  body_too_long: 2,
   protocol: 44,
   cancelled: 130,
 };

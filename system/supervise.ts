@@ -29,11 +29,15 @@ export function launcherOf(name: CommandName): string {
   return fileURLToPath(new URL(`${up}${name}.js`, import.meta.url));
 }
 
-/** Starts a command and waits for its ready line. Rejects where it ends, or says nothing, before that. */
-export async function startChild(name: CommandName, args: readonly string[]): Promise<Child> {
+/** Starts a command, with further variables, and waits for its ready line. Rejects where it ends, or says nothing, before that. */
+export async function startChild(
+  name: CommandName,
+  args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): Promise<Child> {
   const child = spawn(process.execPath, [launcherOf(name), ...args], {
     stdio: ["pipe", "pipe", "inherit"],
-    env: { ...process.env, SKIMMER_PARENT_PIPE: "1" },
+    env: { ...process.env, ...variables, SKIMMER_PARENT_PIPE: "1" },
   });
   const exited = once(child, "close").then(
     () => undefined,

@@ -84,6 +84,13 @@ export function decodePrefix(bytes: Uint8Array, limits: BencodeLimits = {}): { v
   return { value, lengthBytes: reader.at };
 }
 
+/** The bytes of the value under `key` as they were written, in a dictionary that fills `bytes`; an info hash is over them. */
+export function rawValue(bytes: Uint8Array, key: string, limits: BencodeLimits = {}): Buffer | undefined {
+  const input = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const reader = new Reader(input, limits.maxDepth ?? MAX_DEPTH, limits.maxItems ?? MAX_ITEMS);
+  return reader.rawValue(key);
+}
+
 /** Decodes one value that must be a dictionary. */
 export function decodeDict(bytes: Uint8Array, limits: BencodeLimits = {}): BencodeDict {
   return checkedDict(decode(bytes, limits));
@@ -109,6 +116,17 @@ class Reader {
     if (mark === 0x6c) return this.#list(depth);
     if (mark === 0x64) return this.#dict(depth);
     return this.#bytes();
+  }
+
+  rawValue(wanted: string): Buffer | undefined {
+    if (this.#input[this.at++] !== 0x64) throw broken("not a dictionary", 0);
+    while (this.#input[this.at] !== 0x65) {
+      const key = this.#bytes().toString("latin1");
+      const begin = this.at;
+      this.value(1);
+      if (key === wanted) return this.#input.subarray(begin, this.at);
+    }
+    return undefined;
   }
 
   #integer(): number {

@@ -4,11 +4,12 @@
 import { parseTaskId } from "./ids.ts";
 import { liveInfoHash, parseLiveInfo } from "./live-info.ts";
 import { fieldReader, type JsonObject } from "./parse-fields.ts";
+import { parseStatusReport } from "./parse-host-report.ts";
 import { parseSeederLimits } from "./parse-limits.ts";
 import { parseFinalTorrents, parseOptionalInfoHash, parseState, parseValidators } from "./parse-task-answer.ts";
 import { parseTaskRequest } from "./parse-task-request.ts";
 import type { CacheReport, GcResult, SeederMessage, SeederRequest, SeederTask, SupernodeMessage } from "./seeder-link.ts";
-import { type ApiErrorBody, INLINE_BYTES, type SeederLimits } from "./task-api.ts";
+import { type ApiErrorBody, INLINE_BYTES, type SeederLimits, type TaskRequest } from "./task-api.ts";
 
 const read = fieldReader("protocol", "seeder link");
 const readGc = fieldReader("bad_request", "gc request");
@@ -30,6 +31,7 @@ export function parseSeederMessage(text: string): SeederMessage {
         port: read.integer(message.port, "port", { least: 1, most: 65535 }),
         host: read.optionalText(message.host, "host", 255),
         version: read.text(message.version, "version", 64),
+        webrtc: read.flag(message.webrtc),
       };
     case "reply":
       return {
@@ -43,11 +45,19 @@ export function parseSeederMessage(text: string): SeederMessage {
       };
     case "task":
       return { kind: "task", task: parseTask(message.task) };
+    case "status":
+      return { kind: "status", status: parseStatusReport(message.status) };
     case "gone":
       return { kind: "gone", task: taskId(message.task), reason: message.reason === "evicted" ? "evicted" : "deleted" };
     default:
       return read.fail("kind", "known");
   }
+}
+
+/** With what only a supernode may say. */
+function parseRequest(value: unknown): Omit<TaskRequest, "peer"> {
+  const loopback = read.flag(read.object(value, "request").loopback);
+  return { ...parseTaskRequest(value), ...(loopback && { loopback }) };
 }
 
 /** What a supernode said. Throws SkimmerError. */
@@ -59,7 +69,7 @@ export function parseSupernodeMessage(text: string): SupernodeMessage {
     case "welcome":
       return { kind: "welcome", seederId: read.text(message.seederId, "seederId", 256) };
     case "resolve":
-      return { kind: "resolve", id: read.integer(message.id, "id", ANY_ID), request: parseTaskRequest(message.request) };
+      return { kind: "resolve", id: read.integer(message.id, "id", ANY_ID), request: parseRequest(message.request) };
     case "delete":
       return { kind: "delete", id: read.integer(message.id, "id", ANY_ID), task: taskId(message.task) };
     case "pin":
@@ -70,6 +80,8 @@ export function parseSupernodeMessage(text: string): SupernodeMessage {
       return { kind: "gc", id: read.integer(message.id, "id", ANY_ID), to: parseGcTarget(message.to) };
     case "limits":
       return { kind: "limits", id: read.integer(message.id, "id", ANY_ID), set: parseSeederLimits(message.set) };
+    case "browsers":
+      return { kind: "browsers", id: read.integer(message.id, "id", ANY_ID), task: taskId(message.task) };
     default:
       return read.fail("kind", "known");
   }
@@ -97,6 +109,7 @@ export function parseTask(value: unknown): SeederTask {
     infoHashV1: parseOptionalInfoHash(task.infoHashV1, "infoHashV1"),
     infoHashV2: parseOptionalInfoHash(task.infoHashV2, "infoHashV2"),
     inline: read.optionalText(task.inline, "inline", INLINE_BYTES * 2),
+    webSeed: read.optionalText(task.webSeed, "webSeed", 2048),
     error: task.error === undefined ? undefined : parseApiError(task.error),
   };
 }

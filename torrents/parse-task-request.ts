@@ -1,9 +1,11 @@
 /**
  * Checks the body of `POST /api/v1/tasks`, once, at the edge. Decides.
  */
+import { isIP } from "node:net";
 import { SkimmerError } from "../system/errors.ts";
-import { MAX_PIECE_BYTES, MIN_PIECE_BYTES } from "./geometry.ts";
+import { LEAST_WISHED_PIECE_BYTES, MAX_PIECE_BYTES } from "./geometry.ts";
 import { parsePeerId } from "./ids.ts";
+import { parseOriginTls } from "./origin-tls.ts";
 import { fieldReader } from "./parse-fields.ts";
 import type { TaskRequest } from "./task-api.ts";
 
@@ -11,6 +13,7 @@ const MOST_URL = 8192;
 const MOST_HEADERS = 100;
 const MOST_LABEL = 64;
 const MOST_LOCATION = 512;
+const MOST_ADDRESS = 45;
 const MOST_HEADER_VALUE = 16384;
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/;
 /** What Node sends without complaint: latin1 without control characters. */
@@ -29,6 +32,7 @@ export function parseTaskRequest(body: unknown): TaskRequest {
     tag: read.optionalText(fields.tag, "tag", 256),
     filter: fields.filter === undefined ? undefined : read.list(fields.filter, "filter", 50).map((name) => read.text(name, "filter", 256)),
     range: parseRange(read.optionalText(fields.range, "range", 40)),
+    tls: parseOriginTls(fields.tls),
     pieceLengthBytes: parsePieceLength(fields.pieceLengthBytes),
     peer: parsePeer(fields.peer),
   };
@@ -71,7 +75,7 @@ function parseRange(text: string | undefined): string | undefined {
 
 function parsePieceLength(value: unknown): number | undefined {
   if (value === undefined) return undefined;
-  const length = read.integer(value, "pieceLengthBytes", { least: MIN_PIECE_BYTES, most: MAX_PIECE_BYTES });
+  const length = read.integer(value, "pieceLengthBytes", { least: LEAST_WISHED_PIECE_BYTES, most: MAX_PIECE_BYTES });
   return (length & (length - 1)) === 0 ? length : read.fail("pieceLengthBytes", "a power of two");
 }
 
@@ -82,7 +86,12 @@ function parsePeer(value: unknown): TaskRequest["peer"] {
   return {
     id,
     port: read.integer(peer.port, "peer.port", { least: 1, most: 65535 }),
+    host: parsePeerHost(read.optionalText(peer.host, "peer.host", MOST_ADDRESS)),
     idc: read.optionalText(peer.idc, "peer.idc", MOST_LABEL),
     location: read.optionalText(peer.location, "peer.location", MOST_LOCATION),
   };
+}
+
+function parsePeerHost(host: string | undefined): string | undefined {
+  return host === undefined || isIP(host) !== 0 ? host : read.fail("peer.host", "an IP address");
 }

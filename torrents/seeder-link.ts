@@ -6,7 +6,10 @@
  * nonce; supernode answers `welcome` or closes with 4401 and a reason. Then requests (those with an id) go
  * from supernode to seeder, each answered by `reply` with the same id; the seeder sends `task` whenever a
  * task's state changes (and once for each task that it holds, right after `welcome`), and `gone` when it holds one no more.
+ * `browsers` asks a seeder that said `webrtc` to join a task's browsers; the answer comes when it has.
+ * Every few seconds a seeder sends a `status`: how far its tasks are, and its disk.
  */
+import type { StatusReport } from "./host-report.ts";
 import type { InfoHash, TaskId } from "./ids.ts";
 import type { ApiErrorBody, FinalTorrents, SeederLimits, TaskRequest, TaskState, Validators } from "./task-api.ts";
 
@@ -33,6 +36,8 @@ export interface SeederTask {
   readonly infoHashV1?: InfoHash;
   readonly infoHashV2?: InfoHash;
   readonly inline?: string;
+  /** Its origin, where standard clients may complete from it (origin-web-seed.ts). */
+  readonly webSeed?: string;
   readonly error?: ApiErrorBody["error"];
 }
 
@@ -76,7 +81,8 @@ export type SeederRequest =
   | { readonly kind: "pin"; readonly id: number; readonly task: TaskId; readonly pinned: boolean }
   | { readonly kind: "cache"; readonly id: number }
   | { readonly kind: "gc"; readonly id: number; readonly to?: { readonly bytes: number } | { readonly share: number } }
-  | { readonly kind: "limits"; readonly id: number; readonly set: Partial<SeederLimits> };
+  | { readonly kind: "limits"; readonly id: number; readonly set: Partial<SeederLimits> }
+  | { readonly kind: "browsers"; readonly id: number; readonly task: TaskId };
 
 /** What a seeder answers to a request that succeeded: the field that fits the request's kind. */
 export interface SeederResult {
@@ -98,7 +104,10 @@ export type SeederMessage =
       readonly port: number;
       readonly host?: string;
       readonly version: string;
+      /** It serves browsers where it is asked to. */
+      readonly webrtc?: boolean;
     }
   | ({ readonly kind: "reply"; readonly id: number; readonly error?: ApiErrorBody["error"] } & SeederResult)
   | { readonly kind: "task"; readonly task: SeederTask }
-  | { readonly kind: "gone"; readonly task: TaskId; readonly reason: GoneReason };
+  | { readonly kind: "gone"; readonly task: TaskId; readonly reason: GoneReason }
+  | { readonly kind: "status"; readonly status: StatusReport };

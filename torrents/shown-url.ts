@@ -11,6 +11,8 @@ const SECRET_PARAMETERS = new Set([
   "x-goog-credential",
   "x-oss-signature",
   "x-oss-security-token",
+  "x-obs-signature",
+  "q-signature",
   "signature",
   "security-token",
   "awsaccesskeyid",
@@ -39,6 +41,20 @@ const SECRET_PARAMETERS = new Set([
   "delegation",
 ]);
 
+/** What goes along with a signature: when it was made, until when and for what it is good. Nobody else's business, and different each time. */
+const COMPANION_FAMILIES = /^x-(amz|goog|oss|obs|cos)-/;
+const COMPANIONS = new Set([
+  "expires",
+  "q-sign-algorithm",
+  "q-ak",
+  "q-sign-time",
+  "q-key-time",
+  "q-header-list",
+  "q-url-param-list",
+  // a shared access signature of Azure
+  ...["sv", "ss", "srt", "sr", "sp", "st", "se", "spr", "sip", "si", "skoid", "sktid", "skt", "ske", "sks", "skv"],
+]);
+
 /** Whether the query parameter is a credential. */
 function isSecretParameter(name: string): boolean {
   return SECRET_PARAMETERS.has(name.toLowerCase());
@@ -50,16 +66,23 @@ export function hasUrlSecrets(text: string): boolean {
   return username !== "" || password !== "" || [...searchParams.keys()].some(isSecretParameter);
 }
 
-/** The URL without its credentials and without fragment; what cannot be read as a URL is not shown. */
+/** The URL without its credentials, what is signed with them, and without fragment; what cannot be read as a URL is not shown. */
 export function shownUrl(text: string): string {
   if (!URL.canParse(text)) return "(malformed URL)";
   const url = new URL(text);
   url.username = "";
   url.password = "";
   url.hash = "";
+  const names = [...url.searchParams.keys()];
   // deleting rewrites the whole query: leave it as it was where nothing is secret
-  for (const name of [...url.searchParams.keys()].filter(isSecretParameter)) url.searchParams.delete(name);
+  if (names.some(isSecretParameter))
+    for (const name of names.filter((each) => isSecretParameter(each) || isCompanion(each))) url.searchParams.delete(name);
   return url.href;
+}
+
+function isCompanion(name: string): boolean {
+  const lower = name.toLowerCase();
+  return COMPANION_FAMILIES.test(lower) || COMPANIONS.has(lower);
 }
 
 /** A message with the credentials of each URL in it left out. */

@@ -12,6 +12,17 @@ export interface HostLabels {
   readonly location?: string;
 }
 
+/**
+ * Whom a caller trusts at his https origin, besides those whom the reader trusts anyway. Part of the identity: nobody else is served
+ * by what was read so.
+ */
+export interface OriginTls {
+  /** Authorities in PEM, certificates only. */
+  readonly ca?: string;
+  /** Certificates are not checked. */
+  readonly insecure?: boolean;
+}
+
 /** Body of `POST /api/v1/tasks`. */
 export interface TaskRequest {
   /** http(s) URL of the content at its origin. */
@@ -26,10 +37,18 @@ export interface TaskRequest {
   readonly filter?: readonly string[];
   /** Byte range `FIRST-LAST` (inclusive) of the URL that is wanted as if it were the file. */
   readonly range?: string;
-  /** Wanted piece length in bytes (power of two, 256 KiB – 16 MiB); absent: chosen from the length. */
+  readonly tls?: OriginTls;
+  /** Wanted piece length in bytes (power of two, 64 KiB – 16 MiB); absent: chosen from the length. */
   readonly pieceLengthBytes?: number;
+  /** Never in a body: the supernode says so of callers on its own machine, for whom the loopback may be read. */
+  readonly loopback?: boolean;
   /** The caller's own peer, added to the swarm at once; absent: the caller only asks. */
-  readonly peer?: { readonly id: PeerId; readonly port: number } & HostLabels;
+  readonly peer?: {
+    readonly id: PeerId;
+    readonly port: number;
+    /** IP address at which other hosts dial it; absent: the one that the supernode sees. */
+    readonly host?: string;
+  } & HostLabels;
 }
 
 /** A peer to start with. */
@@ -185,14 +204,23 @@ export interface PeerReport {
 export interface PeerReports {
   readonly reporter: { readonly id: PeerId; readonly port: number };
   readonly reports: readonly PeerReport[];
+  /** From whom it got good pieces of late; absent: nobody. At most MOST_REPORTS. */
+  readonly good?: readonly GoodPeer[];
+}
+
+/** A peer that brings good pieces. */
+export interface GoodPeer {
+  readonly infoHash: InfoHash;
+  readonly host: string;
+  readonly port: number;
 }
 
 /** More reports in one body are refused. */
 export const MOST_REPORTS = 50;
 
-/** Answer of `POST /api/v1/connect-back` with `{port}`: whether the supernode could connect to the caller. */
+/** Answer of `POST /api/v1/connect-back` with `{port, host?}`: whether the supernode could connect to the caller. */
 export interface ConnectBackAnswer {
-  /** The caller's address as the supernode sees it: what it hands out to peers. */
+  /** The address that was given, or the caller's as the supernode sees it: what it hands out to peers. */
   readonly host: string;
   readonly port: number;
   readonly reachable: boolean;

@@ -10,13 +10,14 @@ import type { TaskId } from "./ids.ts";
 import type { TaskRequest, Validators } from "./task-api.ts";
 
 /** Canonical text of what is asked for: single flight and rendezvous hashing go by it. */
-export function originKey(request: Pick<TaskRequest, "url" | "filter" | "tag" | "range" | "digest" | "pieceLengthBytes">): string {
+export function originKey(request: Pick<TaskRequest, "url" | "filter" | "tag" | "range" | "digest" | "pieceLengthBytes" | "tls">): string {
   return JSON.stringify([
     canonicalUrl(request.url, request.filter ?? []),
     request.tag ?? "",
     request.range ?? "",
     request.digest ?? "",
     request.pieceLengthBytes ?? 0,
+    ...(request.tls === undefined ? [] : [request.tls.ca ?? "", request.tls.insecure === true]),
   ]);
 }
 

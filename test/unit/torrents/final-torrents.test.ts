@@ -96,7 +96,7 @@ test("parse-torrent reads the v1 .torrent and the magnet link", async (t) => {
 
 test("torrentFile() embeds the info bytes as they are; v2 carries its piece layer", (t) => {
   const { infoV2, layer, root } = finalOf(NAME, 600_001);
-  const bytes = torrentFile({ info: infoV2, trackers: TRACKERS, layer: { piecesRoot: root as Buffer, hashes: layer } });
+  const bytes = torrentFile({ info: infoV2, trackers: TRACKERS, layers: [{ piecesRoot: root as Buffer, hashes: layer }] });
   t.true(bytes.includes(infoV2));
   const dict = decodeDict(bytes);
   t.true(encode(dict).equals(bytes), "keys are sorted");

@@ -25,20 +25,35 @@ const task = {
   liveInfo: liveInfo.toString("base64"),
   validators: { etag: '"1"' },
   private: true,
+  webSeed: "http://h/f.bin",
 };
-const hello = { kind: "hello", key: "a2V5", signature: "c2ln", peerId: "ab".repeat(20), port: 8001, host: "h", version: "0.1" };
+const hello = {
+  kind: "hello",
+  key: "a2V5",
+  signature: "c2ln",
+  peerId: "ab".repeat(20),
+  port: 8001,
+  host: "h",
+  version: "0.1",
+  webrtc: true,
+};
 const fromSeeder: readonly object[] = [
   hello,
   { kind: "reply", id: 7, task },
   { kind: "reply", id: 7, error: { code: "origin_not_found", message: "gone", hint: "look", status: 404 } },
   { kind: "task", task },
   { kind: "gone", task: task.id, reason: "deleted" },
+  {
+    kind: "status",
+    status: { whole: true, uptimeSeconds: 5, disk: { quotaBytes: 9, usedBytes: 1, availableBytes: 8, tasks: 2 }, tasks: [] },
+  },
 ];
 const fromSupernode: readonly object[] = [
   { kind: "challenge", nonce: "bm9uY2U=" },
   { kind: "welcome", seederId: "ab" },
   { kind: "resolve", id: 1, request: { url: "http://h/f", headers: { a: "b" } } },
   { kind: "delete", id: 2, task: task.id },
+  { kind: "browsers", id: 3, task: task.id },
 ];
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 

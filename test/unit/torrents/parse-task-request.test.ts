@@ -11,8 +11,9 @@ const full = {
   tag: "prod",
   filter: ["sig"],
   range: "0-99",
+  tls: { insecure: true },
   pieceLengthBytes: 1 << 20,
-  peer: { id: "ab".repeat(20), port: 65002, idc: "eu-1", location: "eu|de|fra" },
+  peer: { id: "ab".repeat(20), port: 65002, host: "10.0.0.7", idc: "eu-1", location: "eu|de|fra" },
 };
 
 test("parseTaskRequest() takes all fields, and only the URL", (t) => {
@@ -50,10 +51,11 @@ for (const [what, change] of Object.entries({
   "a range that ends before it begins": { range: "5-4" },
   "a negative range": { range: "-5-4" },
   "a piece length that is no power of two": { pieceLengthBytes: 300_000 },
-  "a piece length below 256 KiB": { pieceLengthBytes: 131_072 },
+  "a piece length below 64 KiB": { pieceLengthBytes: 32_768 },
   "a piece length above 16 MiB": { pieceLengthBytes: 1 << 25 },
   "a peer on port 0": { peer: { id: "ab".repeat(20), port: 0 } },
   "a peer on port 65536": { peer: { id: "ab".repeat(20), port: 65536 } },
+  "a peer with a host name": { peer: { id: "ab".repeat(20), port: 1, host: "host.example" } },
   "a peer with a short id": { peer: { id: "ab", port: 1 } },
 })) {
   test(`parseTaskRequest() refuses ${what}`, (t) => refuses(t, () => parseTaskRequest({ ...full, ...change }), "bad_request"));

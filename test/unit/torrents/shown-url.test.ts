@@ -3,9 +3,10 @@ import { hasUrlSecrets, shownText, shownUrl } from "../../../torrents/shown-url.
 
 for (const [url, shown] of [
   ["https://user:pw@host/a", "https://host/a"],
-  ["https://host/a?X-Amz-Algorithm=x&X-Amz-Signature=abc&X-Amz-Credential=AK", "https://host/a?X-Amz-Algorithm=x"],
-  ["https://host/a?Signature=abc&Expires=1", "https://host/a?Expires=1"],
-  ["https://host/a?sig=abc&sv=2", "https://host/a?sv=2"],
+  ["https://host/a?X-Amz-Algorithm=x&X-Amz-Date=d&X-Amz-Signature=abc&X-Amz-Credential=AK&v=1", "https://host/a?v=1"],
+  ["https://host/a?Signature=abc&Expires=1&Key-Pair-Id=K", "https://host/a"],
+  ["https://host/a?sig=abc&sv=2&se=2026-01-01&sp=r&part=3", "https://host/a?part=3"],
+  ["https://host/a?q-sign-algorithm=sha1&q-ak=k&q-signature=abc", "https://host/a"],
   ["https://host/a?token=t&TOKEN=u", "https://host/a"],
   ["s3://key:secret@bucket/a", "s3://bucket/a"],
 ] as const)
@@ -16,7 +17,7 @@ for (const [url, shown] of [
   });
 
 test("shownUrl() leaves other URLs as they are", (t) => {
-  for (const url of ["http://host/a%20b?q=a+b&version=1", "http://host/token/signature?tokens=1"]) {
+  for (const url of ["http://host/a%20b?q=a+b&version=1", "http://host/token/signature?tokens=1", "http://host/a?expires=7&sv=2"]) {
     t.is(shownUrl(url), url);
     t.false(hasUrlSecrets(url));
   }

@@ -15,6 +15,7 @@ declare module "create-torrent" {
 
 declare module "parse-torrent" {
   export interface ParsedTorrent {
+    readonly files?: readonly { readonly path: string; readonly length: number }[];
     readonly infoHash: string;
     readonly name: string;
     readonly length: number;
