@@ -9,20 +9,27 @@ import { realClock } from "../system/clock.ts";
 import { type ErrorCode, SkimmerError, toSkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
 import { parseInfoV2 } from "../torrents/final-torrents.ts";
+import { webSeedOfV2 } from "../torrents/origin-web-seed.ts";
 import { parseTaskRequest } from "../torrents/parse-task-request.ts";
-import type { FinalTorrents } from "../torrents/task-api.ts";
 import { magnetLink, torrentFile } from "../torrents/torrent-file.ts";
+import type { AccessGuard } from "./access/access-guard.ts";
+import type { AuditLog } from "./access/audit-log.ts";
+import { identityOf } from "./access/scopes.ts";
+import type { BrowserCalls } from "./browser-calls.ts";
 import { addCacheRoutes } from "./cache-routes.ts";
 import type { CacheService } from "./cache-service.ts";
 import { addConnectBackRoute } from "./connect-back.ts";
 import type { SupernodeMetrics } from "./metrics.ts";
 import { OPENAPI } from "./openapi.ts";
+import { addDownloadHereRoutes } from "./pages/download-here-routes.ts";
+import { addPageRoutes } from "./pages/page-routes.ts";
+import type { Pages } from "./pages/pages.ts";
 import type { PeerStanding } from "./peer-standing.ts";
 import { addPreheatRoutes, type WebhookOptions } from "./preheat/preheat-routes.ts";
 import type { PreheatService } from "./preheat/preheat-service.ts";
 import { addReportRoutes } from "./report-routes.ts";
 import type { SwarmStore } from "./swarm/swarm-store.ts";
-import type { TaskService } from "./task-service.ts";
+import type { FinalTask, TaskService } from "./task-service.ts";
 import type { TrackerServer } from "./tracker-server.ts";
 
 const MOST_BODY_BYTES = 1024 * 1024;
@@ -35,9 +42,13 @@ export interface ApiOptions {
   readonly cache: CacheService;
   readonly tracker: TrackerServer;
   readonly logger: Logger;
+  readonly guard: AccessGuard;
+  readonly audit: AuditLog;
   readonly preheats: PreheatService;
   readonly webhooks: WebhookOptions;
   readonly metrics: SupernodeMetrics;
+  readonly pages: Pages;
+  readonly browsers: BrowserCalls;
   /** Host in tracker URLs; undefined: the one that the caller used. */
   readonly advertise: string | undefined;
   /** The UDP tracker is there. */
@@ -50,8 +61,10 @@ export function makeApi(options: ApiOptions): Koa {
   const app = new Koa();
   app.silent = true;
   app.use(options.metrics.middleware);
+  app.use(options.guard.auditor);
   app.use(errorBody(options.logger));
   app.use(mountTracker(options.tracker));
+  app.use(options.guard.middleware);
   const router = makeRouter(options);
   app.use(router.routes());
   app.use(() => {
@@ -76,8 +89,12 @@ function makeRouter(options: ApiOptions): Router {
   router.get("/api/v1/openapi.json", (context) => {
     context.body = OPENAPI;
   });
+  router.get("/api/v1/audit", async (context) => {
+    context.body = { entries: await options.audit.latest(readPage(context.query).limit) };
+  });
   router.post("/api/v1/tasks", async (context) => {
-    const request = parseTaskRequest(await readJson(context.req));
+    const asked = parseTaskRequest(await readJson(context.req));
+    const request = { ...asked, ...(identityOf(context).onThisMachine && { loopback: true }) };
     context.body = await service.register(request, { ip: callerIp(context), trackers: trackersFor(context, options) });
   });
   router.get("/api/v1/tasks", (context) => {
@@ -91,7 +108,7 @@ function makeRouter(options: ApiOptions): Router {
     const version = readVersion(context.query.version);
     context.type = "application/x-bittorrent";
     context.attachment(`${task.name}${version === 2 ? ".v2" : ""}.torrent`);
-    context.body = makeTorrent(task.final, version, trackersFor(context, options));
+    context.body = makeTorrent(task, version, trackersFor(context, options));
   });
   router.get("/api/v1/tasks/:id/magnet", (context) => {
     const task = service.finalTask(context.params.id);
@@ -99,7 +116,7 @@ function makeRouter(options: ApiOptions): Router {
     const infoV2 = Buffer.from(task.final.infoV2, "base64");
     const which = context.query.version === undefined ? { infoV1 } : readVersion(context.query.version) === 2 ? { infoV2 } : { infoV1 };
     context.type = "text/plain; charset=utf-8";
-    context.body = `${magnetLink({ name: task.name, ...which, trackers: trackersFor(context, options) })}\n`;
+    context.body = `${magnetLink({ name: task.name, ...which, trackers: trackersFor(context, options), webSeeds: webSeedsOf(task) })}\n`;
   });
   router.delete("/api/v1/tasks/:id", async (context) => {
     await service.delete(context.params.id);
@@ -107,6 +124,8 @@ function makeRouter(options: ApiOptions): Router {
   });
   addCacheRoutes(router, { cache: options.cache, service, readJson });
   addConnectBackRoute(router, { readJson });
+  addDownloadHereRoutes(router, { browsers: options.browsers });
+  addPageRoutes(router, { pages: options.pages, readJson });
   addReportRoutes(router, { swarms: options.swarms, standing: options.standing, clock: realClock, readJson });
   addPreheatRoutes(router, { preheats: options.preheats, webhooks: options.webhooks, readJson, readPage });
   return router;
@@ -122,18 +141,31 @@ function mountTracker(tracker: TrackerServer): Koa.Middleware {
   };
 }
 
-function makeTorrent(final: FinalTorrents, version: 1 | 2, trackers: readonly string[]): Buffer {
-  if (version === 1) return torrentFile({ info: Buffer.from(final.infoV1, "base64"), trackers });
-  const info = Buffer.from(final.infoV2, "base64");
+function makeTorrent(task: FinalTask, version: 1 | 2, trackers: readonly string[]): Buffer {
+  const webSeeds = webSeedsOf(task);
+  if (version === 1) return torrentFile({ trackers, webSeeds, info: Buffer.from(task.final.infoV1, "base64") });
+  const common = { trackers, webSeeds: webSeeds.map((url) => webSeedOfV2(url, task.name)) };
+  const info = Buffer.from(task.final.infoV2, "base64");
   const { piecesRoot, geometry } = parseInfoV2(info);
   const layered = piecesRoot !== undefined && geometry.pieceCount > 1;
-  return torrentFile({ info, trackers, layer: layered ? { piecesRoot, hashes: Buffer.from(final.pieceLayer, "base64") } : undefined });
+  return torrentFile({
+    ...common,
+    info,
+    layers: layered ? [{ piecesRoot, hashes: Buffer.from(task.final.pieceLayer, "base64") }] : undefined,
+  });
+}
+
+function webSeedsOf({ webSeed }: Pick<FinalTask, "webSeed">): readonly string[] {
+  return webSeed === undefined ? [] : [webSeed];
 }
 
 const STATUS_OF: Partial<Record<ErrorCode, number>> = {
   bad_request: 400,
   unsupported_scheme: 400,
   unauthorized: 401,
+  forbidden: 403,
+  body_too_long: 413,
+  rate_limited: 429,
   origin_refused: 403,
   origin_not_found: 404,
   not_found: 404,
@@ -141,6 +173,7 @@ const STATUS_OF: Partial<Record<ErrorCode, number>> = {
   origin_changed: 409,
   origin_unreachable: 502,
   origin_failed: 502,
+  digest_mismatch: 502,
   no_seeder: 503,
   busy: 503,
   disk_full: 507,
@@ -157,7 +190,9 @@ function errorBody(logger: Logger): Koa.Middleware {
       const status = STATUS_OF[error.code] ?? 500;
       if (status === 500) logger.error({ err: error.stack ?? error.message, path: context.path }, "request failed");
       context.status = status;
-      if (error.retriable || status === 409) context.set("retry-after", RETRY_SECONDS);
+      if ((error.retriable || status === 409) && !context.res.hasHeader("retry-after")) context.set("retry-after", RETRY_SECONDS);
+      // what is left of the body is not read: who sends for ever is cut off
+      if (!context.req.complete) context.set("connection", "close");
       context.body = { error: { code: error.code, message: error.message, hint: error.hint, status: error.status } };
     }
   };
@@ -168,7 +203,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > MOST_BODY_BYTES) throw new SkimmerError("bad_request", `the body is longer than ${MOST_BODY_BYTES} bytes`);
+    if (length > MOST_BODY_BYTES) throw new SkimmerError("body_too_long", `the body is longer than ${MOST_BODY_BYTES} bytes`);
     chunks.push(chunk);
   }
   try {

@@ -1,14 +1,27 @@
 /** What we use of the bittorrent-tracker package, which ships no types. */
 declare module "bittorrent-tracker/server" {
   import type { EventEmitter } from "node:events";
+  import type { IncomingMessage } from "node:http";
   import type { WebSocket } from "ws";
+
+  /** A connection, with what the server keeps there. */
+  export type AnnouncingSocket = WebSocket & {
+    upgradeReq: IncomingMessage | null;
+    onMessageBound: ((message: unknown) => void) | undefined;
+    /** Hex, of its first message. */
+    peerId: string | null;
+    /** Swarms that it announced to, hex. */
+    infoHashes: string[] | null;
+  };
 
   export interface AnnounceParams {
     readonly event: string;
     readonly peer_id: string;
     readonly left: number;
     readonly numwant: number;
-    readonly socket?: unknown;
+    readonly answer?: object;
+    /** Absent where the connection ended. */
+    readonly socket?: AnnouncingSocket;
   }
 
   export interface SwarmLike {
@@ -22,7 +35,7 @@ declare module "bittorrent-tracker/server" {
   export default class Server extends EventEmitter {
     constructor(options: object);
     torrents: Record<string, SwarmLike>;
-    onWebSocketConnection(socket: WebSocket): void;
+    onWebSocketConnection(socket: AnnouncingSocket): void;
     createSwarm(infoHash: string, callback: SwarmCallback): void;
     getSwarm(infoHash: string, callback: SwarmCallback): void;
   }

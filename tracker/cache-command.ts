@@ -5,6 +5,7 @@ import { SkimmerError } from "../system/errors.ts";
 import { type JsonResponse, requestJson } from "../system/json-http.ts";
 import { type CommandSpec, parseCommand } from "../system/options.ts";
 import { reportError } from "../system/report-error.ts";
+import { TOKEN_OPTION, tokenHeaders } from "../system/supernode-token.ts";
 import { formatBytes } from "../system/units.ts";
 import { parseApiError } from "../torrents/parse-link-message.ts";
 import type { CacheListing } from "../torrents/task-api.ts";
@@ -15,6 +16,7 @@ const CACHE_COMMAND: CommandSpec = {
   arguments: "<ls|rm|pin|unpin> [TASK...]",
   options: [
     { flags: "--supernode <URL>", help: "supernode to ask: one full URL", default: "http://127.0.0.1:8002" },
+    TOKEN_OPTION,
     { flags: "--json", help: "print the result as one JSON line" },
   ],
   after: "TASK is a task's id or the beginning of it, one of its info hashes, or its URL. A pinned task is kept whatever room is needed.",
@@ -24,6 +26,10 @@ const LEAST_PREFIX = 6;
 const SHOWN_ID = 12;
 
 type Listed = CacheListing["tasks"][number];
+interface Target {
+  readonly supernode: string;
+  readonly token?: string;
+}
 interface Action {
   readonly method: string;
   readonly suffix: string;
@@ -41,18 +47,18 @@ export async function main(args: readonly string[]): Promise<void> {
   try {
     const parsed = await parseCommand(CACHE_COMMAND, args);
     if (parsed === undefined) return;
-    const { supernode, json = false } = parsed.options as { supernode: string; json?: boolean };
+    const { json = false, ...target } = parsed.options as unknown as Target & { json?: boolean };
     const [verb, ...wanted] = parsed.args;
     const print = (facts: object, lines: readonly string[]): void =>
       void process.stdout.write(json ? `${JSON.stringify(facts)}\n` : lines.map((line) => `${line}\n`).join(""));
     if (verb === "ls" && wanted.length === 0) {
-      const listing = await list(supernode);
+      const listing = await list(target);
       return print(listing, describe(listing));
     }
     const action = Object.hasOwn(ACTIONS, verb) ? ACTIONS[verb] : undefined;
     if (action === undefined || wanted.length === 0)
       throw new SkimmerError("bad_request", `cannot do "${[verb, ...wanted].join(" ")}"`, { hint: "See supernode cache --help." });
-    const ids = await act(supernode, action, wanted);
+    const ids = await act(target, action, wanted);
     print(
       { status: "ok", tasks: ids },
       ids.map((id) => `${action.done} ${id}`),
@@ -63,10 +69,10 @@ export async function main(args: readonly string[]): Promise<void> {
 }
 
 /** All are looked up before the first is touched. */
-async function act(supernode: string, action: Action, wanted: readonly string[]): Promise<string[]> {
-  const { tasks } = await list(supernode);
+async function act(target: Target, action: Action, wanted: readonly string[]): Promise<string[]> {
+  const { tasks } = await list(target);
   const ids = wanted.map((text) => lookUp(text, tasks));
-  for (const id of ids) await ask(supernode, `/api/v1/tasks/${encodeURIComponent(id)}${action.suffix}`, action.method);
+  for (const id of ids) await ask(target, `/api/v1/tasks/${encodeURIComponent(id)}${action.suffix}`, action.method);
   return ids;
 }
 
@@ -82,16 +88,16 @@ function lookUp(text: string, tasks: readonly Listed[]): string {
   return found.length === 1 ? found[0].id : text;
 }
 
-async function list(supernode: string): Promise<CacheListing> {
-  return (await ask(supernode, "/api/v1/cache", "GET")).body as CacheListing;
+async function list(target: Target): Promise<CacheListing> {
+  return (await ask(target, "/api/v1/cache", "GET")).body as CacheListing;
 }
 
-async function ask(supernode: string, path: string, method: string): Promise<JsonResponse> {
+async function ask({ supernode, token }: Target, path: string, method: string): Promise<JsonResponse> {
   if (!URL.canParse(path, supernode) || !/^https?:/.test(supernode))
     throw new SkimmerError("bad_request", `cannot read the supernode "${supernode}"`, {
       hint: "Give a full URL such as http://10.0.0.5:8002.",
     });
-  const answer = await requestJson({ url: new URL(path, supernode).href, method }).catch((cause: Error) => {
+  const answer = await requestJson({ url: new URL(path, supernode).href, method, headers: tokenHeaders(token) }).catch((cause: Error) => {
     throw new SkimmerError("no_supernode", `the supernode ${supernode} does not answer: ${cause.message}`, {
       hint: "Name it with --supernode.",
       cause,

@@ -7,17 +7,19 @@ import { formatHostPort, parseHostPort, reachableHost } from "../system/addresse
 import { acquireLock } from "../system/lock-file.ts";
 import { type Logger, makeLogger } from "../system/logger.ts";
 import { parseCommand } from "../system/options.ts";
+import { readReach } from "../system/reach-options.ts";
 import { printReady } from "../system/ready-line.ts";
 import { reportError } from "../system/report-error.ts";
 import { handleSignals, onShutdown } from "../system/shutdown.ts";
 import { ChildSeeder } from "./child-seeder.ts";
 import { openSupernode, type Supernode } from "./supernode.ts";
-import { childArgs, readCredentials, readNetworks, SUPERNODE_COMMAND, type SupernodeFlags } from "./supernode-command.ts";
+import { accessOf, childArgs, readCredentials, readNetworks, SUPERNODE_COMMAND, type SupernodeFlags } from "./supernode-command.ts";
 
 const SEEDER_LINK_LIMIT_MS = 15_000;
 
 /** Runs until a signal. */
 export async function main(args: readonly string[]): Promise<void> {
+  if (args[0] === "token") return (await import("./access/token-command.ts")).main(args.slice(1));
   if (args[0] === "cache") return (await import("./cache-command.ts")).main(args.slice(1));
   try {
     const parsed = await parseCommand(SUPERNODE_COMMAND, args);
@@ -43,7 +45,9 @@ async function run(flags: SupernodeFlags): Promise<void> {
     expectsSeeder: flags.seeder,
     networks: await readNetworks(flags),
     credentials: await readCredentials(flags),
+    access: accessOf(flags),
     webhooks: { secret: flags.webhookSecret, registry: flags.webhookRegistry },
+    reach: readReach(flags),
     tls: { caFile: flags.originCa, insecure: flags.originInsecure },
     logger,
   });
@@ -57,6 +61,7 @@ async function run(flags: SupernodeFlags): Promise<void> {
     listen: formatHostPort(supernode),
     seeder,
     seederMetrics,
+    hostsToken: supernode.hostsToken,
     data,
   });
 }
@@ -64,7 +69,7 @@ async function run(flags: SupernodeFlags): Promise<void> {
 /** Starts the child and waits until it is linked; answers its ready line. */
 async function startSeeder(supernode: Supernode, flags: SupernodeFlags, logger: Logger): Promise<Readonly<Record<string, unknown>>> {
   const url = `http://${formatHostPort({ host: reachableHost(supernode.host), port: supernode.port })}`;
-  const child = new ChildSeeder({ args: childArgs(flags, url), logger });
+  const child = new ChildSeeder({ args: childArgs(flags, url), token: supernode.seederToken, logger });
   onShutdown(() => child[Symbol.asyncDispose]());
   const { ready } = await child.start();
   if (!(await supernode.seeders.waitForSeeder(SEEDER_LINK_LIMIT_MS))) logger.warn({}, "the seeder has not linked yet");

@@ -2,6 +2,7 @@
  * The API's description (OpenAPI 3.1), served at /api/v1/openapi.json. A test compares its paths with the routes.
  */
 import { VERSION } from "../system/options.ts";
+import { pagePaths } from "./pages/page-openapi.ts";
 import { PREHEAT_SCHEMAS, preheatPaths } from "./preheat/preheat-openapi.ts";
 
 const error = (description: string) => ({
@@ -25,10 +26,15 @@ const TASK_REQUEST = {
     tag: text,
     filter: { type: "array", items: text, description: "query parameters that do not count for the identity" },
     range: { ...text, pattern: "^\\d+-\\d+$", description: "bytes FIRST-LAST of the URL, wanted as if they were the file" },
-    pieceLengthBytes: { ...count, description: "power of two, 262144 to 16777216" },
+    tls: {
+      type: "object",
+      properties: { ca: { ...text, description: "authorities in PEM to trust besides" }, insecure: { type: "boolean" } },
+      description: "whom the caller trusts at an https origin; part of the identity",
+    },
+    pieceLengthBytes: { ...count, description: "power of two, 65536 to 16777216" },
     peer: {
       type: "object",
-      properties: { id: text, port: count, idc: text, location: text },
+      properties: { id: text, port: count, host: { ...text, description: "IP address to be dialled at" }, idc: text, location: text },
       description: "the caller's own peer, added to the swarm at once, and where it is",
     },
   },
@@ -160,6 +166,13 @@ const CACHE_SCHEMAS = {
 };
 
 const body = (schema: string) => ({ required: true, content: { "application/json": { schema: ref(schema) } } });
+const BROWSERS = {
+  type: "object",
+  properties: {
+    bundle: { type: "boolean", description: "webtorrent's browser bundle is at /assets/webtorrent.js" },
+    seeders: count,
+  },
+} as const;
 const NO_SEEDER_ANSWER = { 503: error("the seeder went away"), 504: error("the seeder does not answer") };
 
 const CACHE_PATHS = {
@@ -188,7 +201,7 @@ const CACHE_PATHS = {
   "/api/v1/limits": {
     get: { summary: "Bounds on the seeders' traffic", responses: { 200: json("in force", ref("LimitsAnswer")), ...NO_SEEDER_ANSWER } },
     put: {
-      summary: "Change bounds on the seeders' traffic; in force at once, until the supernode restarts",
+      summary: "Change bounds on the seeders' traffic; in force at once, and after restarts too",
       requestBody: body("Limits"),
       responses: { 200: json("in force", ref("LimitsAnswer")), 400: error("malformed request"), ...NO_SEEDER_ANSWER },
     },
@@ -212,12 +225,24 @@ const PEER_REPORTS = {
         },
       },
     },
+    good: {
+      type: "array",
+      items: { type: "object", required: ["infoHash", "host", "port"], properties: { infoHash: text, host: text, port: count } },
+      description: "peers that brought good pieces of late",
+    },
   },
 } as const;
 
 export const OPENAPI = {
   openapi: "3.1.0",
-  info: { title: "Skimmer supernode", version: VERSION, license: { name: "Apache-2.0" } },
+  info: {
+    title: "Skimmer supernode",
+    version: VERSION,
+    license: { name: "Apache-2.0" },
+    description:
+      "Callers of other hosts send Authorization: Bearer TOKEN (docs/security.md). Any request may be answered 401 (no token), 403 (no scope) or 429 (too many; see Retry-After).",
+  },
+  security: [{}, { token: [] }],
   paths: {
     "/api/v1/tasks": {
       post: {
@@ -268,14 +293,32 @@ export const OPENAPI = {
         },
       },
     },
+    "/assets/webtorrent.js": {
+      get: {
+        summary: "webtorrent's browser bundle, for the task page's download",
+        responses: {
+          200: { description: "a module", content: { "text/javascript": {} } },
+          404: error("the package webtorrent is not installed"),
+        },
+      },
+    },
+    "/api/v1/tasks/{id}/browsers": {
+      get: {
+        summary: "Have seeders serve the task's browsers by WebRTC",
+        parameters: [ID, { name: "call", in: "query", schema: { type: "boolean", default: true }, description: "false: call no seeder" }],
+        responses: {
+          200: json("seeders that serve them now; none where no seeder does, or the task is not final and public", BROWSERS),
+        },
+      },
+    },
     ...preheatPaths({ error, json, ref, page: PAGE, id: PREHEAT_ID }),
     ...CACHE_PATHS,
     "/api/v1/connect-back": {
       post: {
-        summary: "Try to connect to the caller's own address, as peers would",
+        summary: "Try to connect to the caller's own address, or to the one it advertises, as peers would",
         requestBody: {
           required: true,
-          content: { "application/json": { schema: { type: "object", required: ["port"], properties: { port: count } } } },
+          content: { "application/json": { schema: { type: "object", required: ["port"], properties: { port: count, host: text } } } },
         },
         responses: {
           200: json("whether it can be reached", {
@@ -310,6 +353,24 @@ export const OPENAPI = {
         },
       },
     },
+    ...pagePaths({ error, json, id: ID }),
+    "/api/v1/audit": {
+      get: {
+        summary: "The latest changes, and refused ones: who, from where, what, and how it went; needs the scope admin",
+        parameters: [PAGE[0]],
+        responses: {
+          200: json("the latest first", {
+            type: "object",
+            properties: {
+              entries: {
+                type: "array",
+                items: { type: "object", properties: { at: text, who: text, address: text, what: text, outcome: {} } },
+              },
+            },
+          }),
+        },
+      },
+    },
     "/api/v1/openapi.json": { get: { summary: "This document", responses: { 200: { description: "OpenAPI" } } } },
     "/healthz": {
       get: {
@@ -323,5 +384,8 @@ export const OPENAPI = {
     },
     "/scrape": { get: { summary: "HTTP tracker scrape (BEP 48)", responses: { 200: { description: "bencoded answer" } } } },
   },
-  components: { schemas: { ...SCHEMAS, ...CACHE_SCHEMAS } },
+  components: {
+    schemas: { ...SCHEMAS, ...CACHE_SCHEMAS },
+    securitySchemes: { token: { type: "http", scheme: "bearer", description: "scopes read, download, preheat, admin" } },
+  },
 } as const;

@@ -6,6 +6,7 @@
  * own voice by trying. Invariant: voices and bans end by themselves; everything here has a limit, the oldest go.
  */
 import type { Offence } from "../torrents/task-api.ts";
+import { PeerPraise } from "./peer-praise.ts";
 import { UNKNOWN_SHARE } from "./swarm/ask.ts";
 
 const WEIGHT: Readonly<Record<Offence, number>> = {
@@ -60,8 +61,19 @@ export interface Ban {
   readonly secondsLeft: number;
 }
 
+export interface Suspect {
+  /** `ADDRESS PORT`. */
+  readonly peer: string;
+  /** Of the latest report. */
+  readonly reason: string;
+  readonly voices: number;
+  /** How much of what it takes to ban it was said. */
+  readonly share: number;
+}
+
 export class PeerStanding {
   readonly #targets = new Map<string, Target>();
+  readonly #praise = new PeerPraise();
   /** Who accused whom, and when. */
   readonly #accusations = new Map<string, Map<string, number>>();
 
@@ -74,6 +86,7 @@ export class PeerStanding {
     if (this.#targets.size > MOST_TARGETS) this.#targets.delete(this.#targets.keys().next().value as string);
     this.#accuse(reporter, key, nowMs);
     dropOld(target.voices, nowMs);
+    if (nowMs >= target.bannedUntilMs) target.reason = reason;
     if (target.voices.size >= MOST_VOICES && !target.voices.has(reporter)) return false;
     target.voices.set(reporter, { weight: Math.max(WEIGHT[offence], target.voices.get(reporter)?.weight ?? 0), atMs: nowMs });
     const needed = Math.max(LEAST_VOICES, Math.min(MOST_VOICES_NEEDED, Math.floor(others / 2) + 1));
@@ -83,17 +96,27 @@ export class PeerStanding {
     return true;
   }
 
+  /** An address got good pieces from who is at `ADDRESS PORT`. */
+  praise(voice: { readonly reporter: string; readonly target: string }, nowMs: number): void {
+    this.#praise.add(voice, nowMs);
+  }
+
   /** Success in per cent of who is at `ADDRESS PORT`, UNKNOWN_SHARE where nobody reported, undefined where it is banned. */
   of(target: () => string, nowMs: number): number | undefined {
-    // nearly always: no text is made of the address then
-    if (this.#targets.size === 0) return UNKNOWN_SHARE;
-    const found = this.#targets.get(target());
-    if (found === undefined) return UNKNOWN_SHARE;
+    // where only standard clients are about: no text is made of the address then
+    if (this.#targets.size === 0 && this.#praise.isEmpty) return UNKNOWN_SHARE;
+    const key = target();
+    const good = this.#praise.count(key, nowMs);
+    const found = this.#targets.get(key);
+    if (found === undefined) return good === 0 ? UNKNOWN_SHARE : 100;
     if (nowMs < found.bannedUntilMs) return undefined;
     // a ban that is over wipes the voices that led to it
     if (found.bannedUntilMs > 0 && [...found.voices.values()].every(({ atMs }) => atMs < found.bannedUntilMs)) found.voices.clear();
     dropOld(found.voices, nowMs);
-    return found.voices.size === 0 ? UNKNOWN_SHARE : Math.round(100 * Math.max(0, 1 - this.#weightOf(found) / BAN_WEIGHT));
+    if (found.voices.size === 0) return good === 0 ? UNKNOWN_SHARE : 100;
+    const share = Math.max(0, 1 - this.#weightOf(found) / BAN_WEIGHT);
+    // each good voice makes up for a part of what the bad ones take, never for all of it
+    return Math.round(100 * (1 - (1 - share) / (1 + good)));
   }
 
   /** Who is banned now. */
@@ -106,6 +129,15 @@ export class PeerStanding {
         voices: voices.size,
         secondsLeft: Math.ceil((bannedUntilMs - nowMs) / 1000),
       }));
+  }
+
+  /** Who was reported of late, and is not banned. */
+  suspects(nowMs: number): Suspect[] {
+    return [...this.#targets].flatMap(([peer, target]) => {
+      const voices = [...target.voices.values()].filter(({ atMs }) => nowMs - atMs <= VOICE_MS).length;
+      const share = Math.min(0.99, this.#weightOf(target) / BAN_WEIGHT);
+      return nowMs < target.bannedUntilMs || voices === 0 ? [] : [{ peer, reason: target.reason, voices, share }];
+    });
   }
 
   #weightOf({ voices }: Target): number {

@@ -15,6 +15,7 @@ import type { Clock } from "../system/clock.ts";
 import { type ErrorCode, SkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
 import { publicKeyFrom } from "../torrents/cluster-key.ts";
+import type { StatusReport } from "../torrents/host-report.ts";
 import { type PeerId, parsePeerId, type TaskId } from "../torrents/ids.ts";
 import { parseSeederMessage } from "../torrents/parse-link-message.ts";
 import { rendezvousOrder } from "../torrents/rendezvous.ts";
@@ -30,6 +31,7 @@ import {
 import type { SeederLimits, TaskRequest } from "../torrents/task-api.ts";
 import { contentKey } from "../torrents/task-identity.ts";
 import { keepAlive } from "./keep-alive.ts";
+import { loadLimits, saveLimits } from "./kept-limits.ts";
 import { SeederHealth } from "./seeder-health.ts";
 
 const HELLO_LIMIT_MS = 5000;
@@ -45,6 +47,8 @@ export interface LinkedSeeder {
   readonly port: number;
   /** What `host` came to when it linked; undefined: it has no address. */
   readonly address: string | undefined;
+  /** It serves browsers where it is asked to. */
+  readonly webrtc: boolean;
 }
 
 interface Link extends LinkedSeeder {
@@ -57,10 +61,21 @@ export interface RegistryEvents {
   /** It has the task no more; `deleted`: nobody is to have it. */
   onGone(task: TaskId, seeder: PeerId, reason: GoneReason): void;
   onSeederGone(seeder: PeerId): void;
+  onStatus(status: StatusReport, seeder: LinkedSeeder): void;
 }
 
 /** A request without its number. */
 export type SeederCall = SeederRequest extends infer Each ? (Each extends SeederRequest ? Omit<Each, "id"> : never) : never;
+
+export interface SeederRegistryOptions {
+  /** File of the cluster key that is pinned. */
+  readonly pinPath: string;
+  /** File of the limits that were set. */
+  readonly limitsPath: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly events: RegistryEvents;
+}
 
 export class SeederRegistry {
   readonly #links = new Map<PeerId, Link>();
@@ -70,15 +85,23 @@ export class SeederRegistry {
   readonly #clock: Clock;
   readonly #health = new SeederHealth();
   readonly #arrivals = new Set<() => void>();
-  /** What was changed here; a seeder that links later gets it too. */
-  #limits: Partial<SeederLimits> = {};
+  readonly #limitsPath: string;
+  /** What was changed here, now or in an earlier run; a seeder that links later gets it too. */
+  #limits: Partial<SeederLimits>;
   #nextId = 1;
 
-  constructor(options: { pinPath: string; logger: Logger; clock: Clock; events: RegistryEvents }) {
+  private constructor(options: SeederRegistryOptions, limits: Partial<SeederLimits>) {
+    this.#limits = limits;
+    this.#limitsPath = options.limitsPath;
     this.#clock = options.clock;
     this.#pinPath = options.pinPath;
     this.#logger = options.logger;
     this.#events = options.events;
+  }
+
+  /** With the limits of the last run. */
+  static async open(options: SeederRegistryOptions): Promise<SeederRegistry> {
+    return new SeederRegistry(options, await loadLimits(options.limitsPath, options.logger));
   }
 
   get seeders(): LinkedSeeder[] {
@@ -135,7 +158,15 @@ export class SeederRegistry {
   /** Bounds for each seeder, those that link later included. Answers what is in force now. */
   async setLimits(change: Partial<SeederLimits>): Promise<{ seeder: LinkedSeeder; result: SeederResult }[]> {
     this.#limits = { ...this.#limits, ...change };
+    await saveLimits(this.#limitsPath, this.#limits, this.#logger);
     return this.askAll({ kind: "limits", set: change });
+  }
+
+  /** Asks one seeder. Rejects with what it said, or `no_seeder`. */
+  async ask(seeder: PeerId, call: SeederCall): Promise<SeederResult> {
+    const link = this.#links.get(seeder);
+    if (link === undefined) throw new SkimmerError("no_seeder", "the seeder is not linked", { retriable: true });
+    return this.#request(link, call);
   }
 
   /** Asks every seeder. Rejects with the first failure, other than the one that does not matter. */
@@ -183,6 +214,7 @@ export class SeederRegistry {
     if (message.kind === "hello") return onHello(message);
     if (link === undefined) throw new SkimmerError("protocol", "seeder spoke before its hello");
     if (message.kind === "task") return this.#events.onTask(message.task, link.peerId);
+    if (message.kind === "status") return this.#events.onStatus(message.status, link);
     if (message.kind === "gone") return this.#events.onGone(message.task, link.peerId, message.reason);
     const waiting = link.pending.get(message.id);
     link.pending.delete(message.id);
@@ -223,7 +255,7 @@ export class SeederRegistry {
     const address = await addressOf(host);
     if (socket.readyState !== socket.OPEN) return undefined;
     this.#links.get(peerId)?.socket.terminate();
-    const link: Link = { peerId, host, port: hello.port, address, socket, pending: new Map() };
+    const link: Link = { peerId, host, port: hello.port, address, webrtc: hello.webrtc === true, socket, pending: new Map() };
     this.#links.set(peerId, link);
     this.#logger.info({ host: link.host, port: link.port }, "seeder linked");
     send(socket, { kind: "welcome", seederId: peerId });

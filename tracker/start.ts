@@ -23,7 +23,7 @@ export async function main(args: readonly string[]): Promise<void> {
     onShutdown(() => supernode.stop());
     process.stdout.write(`${JSON.stringify(supernode.ready)}\n`);
     // dfget may have started one that knows no supernode
-    const daemon = await startChild("dfdaemon", ["--take-over", "--supernode", String(supernode.ready.http)]);
+    const daemon = await startChild("dfdaemon", ["--take-over", "--supernode", String(supernode.ready.http)], tokenFor(supernode.ready));
     onShutdown(() => daemon.stop());
     process.stdout.write(`${JSON.stringify(daemon.ready)}\n`);
     await Promise.race([supernode.exited, daemon.exited]);
@@ -32,4 +32,9 @@ export async function main(args: readonly string[]): Promise<void> {
     process.exitCode = reportError(error, { command: "start" });
     await shutdown(process.exitCode);
   }
+}
+
+/** Needed where the supernode listens on an address of its own only. */
+function tokenFor({ hostsToken }: Readonly<Record<string, unknown>>): Record<string, string> {
+  return typeof hostsToken === "string" && process.env.SKIMMER_TOKEN === undefined ? { SKIMMER_TOKEN: `@${hostsToken}` } : {};
 }

@@ -12,17 +12,25 @@ import type { RegistryTls } from "../registry/registry-http.ts";
 import { realClock } from "../system/clock.ts";
 import { SkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
+import type { Reach } from "../system/reach.ts";
 import type { SeederTask } from "../torrents/seeder-link.ts";
 import type { TaskRequest } from "../torrents/task-api.ts";
+import { limitConnections } from "./access/connection-limits.ts";
+import { type AccessOptions, openAccess } from "./access/open-access.ts";
 import { AddressLimits } from "./announce/address-limits.ts";
+import { HostClaims } from "./announce/host-claims.ts";
 import { IntervalPlan } from "./announce/interval-plan.ts";
+import { openAnnounceSecret } from "./announce-secret.ts";
 import { makeApi } from "./api.ts";
+import { BrowserCalls } from "./browser-calls.ts";
 import { CacheService } from "./cache-service.ts";
 import { type SupernodeFigures, SupernodeMetrics } from "./metrics.ts";
+import { Pages } from "./pages/pages.ts";
 import { Passkeys } from "./passkeys.ts";
 import { PeerStanding } from "./peer-standing.ts";
 import type { WebhookOptions } from "./preheat/preheat-routes.ts";
 import { PreheatService } from "./preheat/preheat-service.ts";
+import { SeederAnnouncer } from "./seeder-announcer.ts";
 import { SeederRegistry } from "./seeder-registry.ts";
 import { addressText } from "./swarm/address-bytes.ts";
 import { type Network, SiteTable } from "./swarm/site-table.ts";
@@ -49,8 +57,12 @@ export interface SupernodeOptions {
   /** The supernode's own at registries, for what webhooks name; absent: none. */
   readonly credentials?: CredentialStore;
   readonly webhooks?: WebhookOptions;
+  /** Who may call the API; absent: callers on this machine, others with a token. */
+  readonly access?: AccessOptions;
   /** For https registries. */
   readonly tls?: RegistryTls;
+  /** Where registries may be; absent: anywhere. */
+  readonly reach?: Reach;
   readonly logger: Logger;
 }
 
@@ -58,26 +70,30 @@ export interface Supernode extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
   readonly seeders: SeederRegistry;
+  /** File with the token for other hosts; undefined: none was made. */
+  readonly hostsToken: string | undefined;
+  /** For its own seeder, until it ends. */
+  readonly seederToken: string;
 }
 
 /** Starts one. Rejects with SkimmerError `address_in_use`. */
 export async function openSupernode(options: SupernodeOptions): Promise<Supernode> {
   const { logger, announceIntervalMs: intervalMs, advertise } = options;
   const parts = await openParts(options);
-  const { swarms, tasks, seeders, service, preheats, intervals, keeper, standing } = parts;
-  const refresh = setInterval(() => {
-    for (const row of tasks.rows) for (const seeder of row.seeders) service.addSeederTo(row.task, seeder as never);
-  }, intervalMs);
-  refresh.unref();
+  const { swarms, tasks, seeders, service, claims, preheats, intervals, keeper, pages } = parts;
+  const announcer = new SeederAnnouncer({ tasks, service, intervalMs });
   const tracker = new TrackerServer({
     store: swarms,
+    claims,
     intervals,
     clock: realClock,
     random: Math.random,
     logger,
     intervalMs,
     open: options.openTracker,
+    onWebLeech: (infoHash) => void browsers.call(infoHash),
   });
+  const browsers = new BrowserCalls({ tasks, seeders, clock: realClock, logger });
   const health = () => ({
     ready: seeders.seeders.length > 0 || !options.expectsSeeder,
     seeders: seeders.seeders.length,
@@ -86,17 +102,28 @@ export async function openSupernode(options: SupernodeOptions): Promise<Supernod
   const cache = new CacheService({ tasks, seeders });
   const metrics = new SupernodeMetrics(figuresOf({ ...parts, tracker }));
   const webhooks = options.webhooks ?? { secret: undefined, registry: undefined };
-  const app = makeApi({ swarms, standing, service, cache, tracker, preheats, webhooks, metrics, logger, advertise, udp: true, health });
+  const { guard, audit, hostsToken, seederToken } = await openAccess(options.access ?? {}, {
+    data: options.data,
+    listenHost: options.listen.host,
+    advertise,
+    webhookSecret: webhooks.secret !== undefined,
+    clock: realClock,
+    logger,
+  });
+  const app = makeApi({ ...parts, browsers, cache, tracker, webhooks, metrics, guard, audit, logger, advertise, health, udp: true });
   const http = await bind(options, tracker, () => createServer(HTTP_LIMITS, app.callback()));
-  const links = attachWebSockets(http, { tracker, seeders });
+  const links = attachWebSockets(http, { tracker, seeders, guard, open: options.openTracker });
   const { port } = http.address() as AddressInfo;
   return {
     host: options.listen.host,
     port,
     seeders,
+    hostsToken,
+    seederToken,
     [Symbol.asyncDispose]: async () => {
-      clearInterval(refresh);
+      announcer[Symbol.dispose]();
       await preheats[Symbol.asyncDispose]();
+      await pages[Symbol.asyncDispose]();
       seeders.close();
       for (const server of links) server.close();
       http.close();
@@ -104,6 +131,7 @@ export async function openSupernode(options: SupernodeOptions): Promise<Supernod
       await tracker[Symbol.asyncDispose]();
       await keeper[Symbol.asyncDispose]();
       await tasks.close();
+      await audit[Symbol.asyncDispose]();
     },
   };
 }
@@ -113,10 +141,12 @@ interface Parts {
   readonly tasks: TaskTable;
   readonly seeders: SeederRegistry;
   readonly service: TaskService;
+  readonly claims: HostClaims;
   readonly preheats: PreheatService;
   readonly intervals: IntervalPlan;
   readonly keeper: SwarmKeeper;
   readonly standing: PeerStanding;
+  readonly pages: Pages;
 }
 
 /** What has no port of its own; brings the last run's tasks and preheats back. */
@@ -133,15 +163,18 @@ async function openParts(options: SupernodeOptions): Promise<Parts> {
     admit: (ask, nowMs) => limits.admit(ask, nowMs),
   });
   await mkdir(data, { recursive: true, mode: 0o700 });
-  const passkeys = await Passkeys.open(join(data, "passkey.secret"));
+  const secret = await openAnnounceSecret(join(data, "passkey.secret"));
+  const passkeys = new Passkeys(secret);
+  const claims = new HostClaims(secret);
   const tasks = new TaskTable({ path: join(data, "tasks.json"), swarms, passkeys, logger });
   await tasks.load();
   const keeper = new SwarmKeeper({ path: join(data, "swarms"), store: swarms, clock: realClock, logger });
   await keeper.load({ expireMs: intervals.expireMs, open: options.openTracker, wallMs: Date.now() });
   keeper.start();
   let parts: Parts | undefined;
-  const seeders = new SeederRegistry({
+  const seeders = await SeederRegistry.open({
     pinPath: join(data, "cluster.pub"),
+    limitsPath: join(data, "limits.json"),
     clock: realClock,
     logger,
     events: {
@@ -157,19 +190,23 @@ async function openParts(options: SupernodeOptions): Promise<Parts> {
       onSeederGone: (seeder) => {
         tasks.dropSeeder(seeder);
         parts?.preheats.watch.lost();
+        parts?.pages.seederGone(seeder);
       },
+      onStatus: (status, seeder) => parts?.pages.takeStatus(status, seeder),
     },
   });
-  const service = new TaskService({ tasks, seeders, swarms, clock: realClock, random: Math.random });
+  const service = new TaskService({ tasks, seeders, swarms, claims, clock: realClock, random: Math.random });
   const preheats = await PreheatService.open({
     data,
     credentials: options.credentials ?? new Map(),
     tls: options.tls,
+    reach: options.reach,
     resolve: (request) => resolveForPreheat(request, { seeders, tasks }),
     clock: realClock,
     logger,
   });
-  parts = { swarms, tasks, seeders, service, preheats, intervals, keeper, standing };
+  const pages = await Pages.open({ path: join(data, "totals.json"), tasks, swarms, seeders, standing, clock: realClock, logger });
+  parts = { swarms, tasks, seeders, service, claims, preheats, intervals, keeper, standing, pages };
   return parts;
 }
 
@@ -200,7 +237,14 @@ function figuresOf(parts: Omit<Parts, "service"> & { tracker: TrackerServer }): 
   };
 }
 
-const HTTP_LIMITS = { maxHeaderSize: 64 * 1024, requestTimeout: 120_000, headersTimeout: 15_000, keepAliveTimeout: 75_000 } as const;
+/** Who sends slowly is cut off: a head has 15 s, a whole request 60 s. */
+const HTTP_LIMITS = {
+  maxHeaderSize: 64 * 1024,
+  requestTimeout: 60_000,
+  headersTimeout: 15_000,
+  keepAliveTimeout: 75_000,
+  connectionsCheckingInterval: 5_000,
+} as const;
 
 /** Binds TCP, then UDP on the same number; a number that UDP has not free is given back and another one tried. */
 async function bind(options: SupernodeOptions, tracker: TrackerServer, make: () => HttpServer): Promise<HttpServer> {
@@ -209,6 +253,7 @@ async function bind(options: SupernodeOptions, tracker: TrackerServer, make: () 
     const http = make();
     http.maxConnections = MOST_CONNECTIONS;
     tracker.http.attach(http);
+    limitConnections(http);
     try {
       http.listen(port, host);
       await once(http, "listening");

@@ -8,6 +8,7 @@ import type { PeerId, TaskId } from "../torrents/ids.ts";
 import type { GoneReason, SeederTask } from "../torrents/seeder-link.ts";
 import { shownText, shownUrl } from "../torrents/shown-url.ts";
 import type { PeerAddress, TaskAnswer, TaskRequest, TaskSummary } from "../torrents/task-api.ts";
+import type { HostClaims } from "./announce/host-claims.ts";
 import type { SeederRegistry } from "./seeder-registry.ts";
 import { addressText } from "./swarm/address-bytes.ts";
 import { makeAsk } from "./swarm/ask.ts";
@@ -25,17 +26,29 @@ export interface Caller {
   readonly trackers: readonly string[];
 }
 
+/** A task whose final torrents are published. */
+export type FinalTask = SeederTask & { readonly final: NonNullable<SeederTask["final"]> };
+
 export class TaskService {
   readonly #tasks: TaskTable;
   readonly #seeders: SeederRegistry;
   readonly #swarms: SwarmStore;
+  readonly #claims: HostClaims;
   readonly #clock: Clock;
   readonly #random: () => number;
 
-  constructor(options: { tasks: TaskTable; seeders: SeederRegistry; swarms: SwarmStore; clock: Clock; random: () => number }) {
+  constructor(options: {
+    tasks: TaskTable;
+    seeders: SeederRegistry;
+    swarms: SwarmStore;
+    claims: HostClaims;
+    clock: Clock;
+    random: () => number;
+  }) {
     this.#tasks = options.tasks;
     this.#seeders = options.seeders;
     this.#swarms = options.swarms;
+    this.#claims = options.claims;
     this.#clock = options.clock;
     this.#random = options.random;
   }
@@ -59,7 +72,7 @@ export class TaskService {
       final: task.final,
       inline: task.inline,
       peers: [...this.#seederAddresses(row, caller), ...this.#join(task, request, caller)],
-      trackers: this.#trackersOf(task, caller),
+      trackers: this.#trackersOf(task, request, caller),
       validators: task.validators,
       unvalidated,
     };
@@ -76,7 +89,7 @@ export class TaskService {
   }
 
   /** The task, when its final torrents are published. Throws `not_found` or `not_final`. */
-  finalTask(id: string): SeederTask & { final: NonNullable<SeederTask["final"]> } {
+  finalTask(id: string): FinalTask {
     const { task } = this.find(id);
     if (task.final === undefined)
       throw new SkimmerError("not_final", `task ${task.id} is still ${task.state}`, {
@@ -129,10 +142,11 @@ export class TaskService {
     }
   }
 
-  /** For private tasks with the passkey that announces have to bring. */
-  #trackersOf(task: SeederTask, caller: Caller): readonly string[] {
-    const passkey = this.#tasks.passkeyOf(task);
-    return passkey === undefined ? caller.trackers : caller.trackers.map((url) => `${url}/${passkey}`);
+  /** For private tasks with the passkey that announces have to bring, and with the address that the caller advertises. */
+  #trackersOf(task: SeederTask, { peer }: TaskRequest, caller: Caller): readonly string[] {
+    const claim = peer?.host === undefined ? undefined : this.#claims.pathFor(peer.id, peer.host);
+    const path = [this.#tasks.passkeyOf(task), claim].filter((part) => part !== undefined).map((part) => `/${part}`);
+    return caller.trackers.map((url) => url + path.join(""));
   }
 
   #seederAddresses(row: TaskRow, caller: Caller): PeerAddress[] {
@@ -143,7 +157,8 @@ export class TaskService {
   #join(task: SeederTask, request: TaskRequest, caller: Caller): PeerAddress[] {
     const { peer } = request;
     const site = this.#swarms.sites.numberOf(readSite(peer ?? {}));
-    const ask = peer && makeAsk({ infoHash: task.infoHash, peerId: peer.id, ip: caller.ip, port: peer.port, numwant: MOST_PEERS, site });
+    const ask =
+      peer && makeAsk({ infoHash: task.infoHash, peerId: peer.id, ip: peer.host ?? caller.ip, port: peer.port, numwant: MOST_PEERS, site });
     const handOut = ask && this.#swarms.announce(ask, this.#clock.nowMs(), this.#random);
     if (handOut === undefined) return [];
     const { table, picked, pickedCount } = handOut;

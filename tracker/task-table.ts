@@ -2,7 +2,7 @@
  * What the supernode knows of tasks, as the seeders tell it; survives a restart, kill -9 too, through a file and a journal.
  * Invariant: every task's info hashes are in the swarm store; at most MOST_TASKS, the least recently used go.
  */
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Logger } from "../system/logger.ts";
 import type { InfoHash, TaskId } from "../torrents/ids.ts";
@@ -16,6 +16,10 @@ import { TaskJournal } from "./task-journal.ts";
 
 const MOST_TASKS = 100_000;
 const SAVE_AFTER_MS = 500;
+/** Of the time, at most this share is spent on saving: many tasks take longer. */
+const MOST_SHARE = 0.05;
+/** Made into text at once; between two of these, announces are answered. */
+const WRITE_LENGTH = 256 * 1024;
 
 export interface TaskRow {
   task: SeederTask;
@@ -36,6 +40,7 @@ export class TaskTable {
   readonly #byKey = new Map<string, TaskId>();
   #timer: NodeJS.Timeout | undefined;
   #loading = false;
+  #tookMs = 0;
   #saving = Promise.resolve();
 
   constructor(options: { path: string; swarms: SwarmStore; passkeys: Passkeys; logger: Logger }) {
@@ -150,10 +155,13 @@ export class TaskTable {
   }
 
   #saveSoon(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      void this.#save();
-    }, SAVE_AFTER_MS);
+    this.#timer ??= setTimeout(
+      () => {
+        this.#timer = undefined;
+        void this.#save();
+      },
+      Math.max(SAVE_AFTER_MS, this.#tookMs / MOST_SHARE),
+    );
   }
 
   #save(): Promise<void> {
@@ -164,10 +172,34 @@ export class TaskTable {
   }
 
   async #write(): Promise<void> {
+    const startMs = performance.now();
+    // what changes from here on is in the new journal
     await this.#journal.rotate();
     const tasks = [...this.#rows.values()].map(({ task }) => task);
-    await writeFile(`${this.#path}.new`, JSON.stringify({ tasks, keys: [...this.#byKey] }), { mode: 0o600 });
+    await writeSlices(`${this.#path}.new`, savedText(tasks, [...this.#byKey]));
     await rename(`${this.#path}.new`, this.#path);
     await this.#journal.drop();
+    this.#tookMs = performance.now() - startMs;
   }
+}
+
+/** The file's JSON, a task or key at a time. */
+function* savedText(tasks: readonly SeederTask[], keys: readonly (readonly [string, TaskId])[]): IterableIterator<string> {
+  yield '{"tasks":[';
+  for (const [index, task] of tasks.entries()) yield `${index === 0 ? "" : ","}${JSON.stringify(task)}`;
+  yield '],"keys":[';
+  for (const [index, key] of keys.entries()) yield `${index === 0 ? "" : ","}${JSON.stringify(key)}`;
+  yield "]}";
+}
+
+async function writeSlices(path: string, parts: IterableIterator<string>): Promise<void> {
+  await using file = await open(path, "w", 0o600);
+  let text = "";
+  for (const part of parts) {
+    text += part;
+    if (text.length < WRITE_LENGTH) continue;
+    await file.appendFile(text);
+    text = "";
+  }
+  await file.appendFile(text);
 }

@@ -113,7 +113,7 @@ export class HttpFront implements Disposable {
     if (wrong !== undefined) return failureBody(wrong);
     const labelled = read.idc !== "" || read.location !== "";
     ask.site = labelled ? this.#desk.store.sites.numberOf(readSite(read)) : 0;
-    const handOut = this.#desk.announce(ask, read.passkey, "http");
+    const handOut = this.#desk.announce(ask, read.path, "http");
     if (handOut === undefined) return failureBody(UNKNOWN_TORRENT);
     const { intervalS, minIntervalS } = this.#desk;
     return announceBody(ask, handOut, { intervalS, minIntervalS, compact: read.compact, noPeerId: read.noPeerId });

@@ -2,7 +2,7 @@
  * The request target of an HTTP announce or scrape (BEP 3, 7, 21, 23, 48), read from bytes. Decides; never throws on what a remote sent.
  * Hot path: an announce is read into one HttpAnnounce that is used again and again; strings are made of rare fields only.
  *
- * Beyond the BEPs our daemons send `idc`, `location` and `spare` (docs/tracker.md). `ip` is not believed.
+ * Beyond the BEPs our daemons send `idc`, `location` and `spare` (docs/tracker.md). `ip` is not believed: see host-claims.ts.
  */
 import { type Ask, EVENT, emptyAsk, UNKNOWN_SHARE } from "../swarm/ask.ts";
 
@@ -13,19 +13,20 @@ export interface HttpAnnounce {
   idc: string;
   location: string;
   /** What follows `/announce/` in the path. */
-  passkey: string;
+  path: string;
 }
 
 const DEFAULT_NUMWANT = 50;
 const MOST_HASHES = 100;
-const MOST_PASSKEY_LENGTH = 64;
+/** A passkey and a claimed address. */
+const MOST_PATH_LENGTH = 96;
 const [SLASH, QUESTION, AND, EQUALS, PERCENT, PLUS, MINUS, ZERO, NINE] = [..."/?&=%+-09"].map((char) => char.charCodeAt(0));
 const ANNOUNCE = "/announce";
 const SCRAPE = "/scrape";
 const id = Buffer.alloc(20);
 
 export function emptyHttpAnnounce(): HttpAnnounce {
-  return { ask: emptyAsk(), compact: false, noPeerId: false, idc: "", location: "", passkey: "" };
+  return { ask: emptyAsk(), compact: false, noPeerId: false, idc: "", location: "", path: "" };
 }
 
 /** Which of the two a target is, at `start` of the bytes. */
@@ -47,7 +48,7 @@ export function readHttpAnnounce(bytes: Buffer, start: number, end: number, into
   reset(into);
   let found = 0;
   let at = queryStart(bytes, start, end);
-  into.passkey = passkeyIn(bytes, start + ANNOUNCE.length, at);
+  into.path = pathIn(bytes, start + ANNOUNCE.length, at);
   while (at < end) {
     let equals = at;
     while (equals < end && bytes[equals] !== EQUALS && bytes[equals] !== AND) equals++;
@@ -76,7 +77,7 @@ export function readHttpAnnounce(bytes: Buffer, start: number, end: number, into
 export function readHttpScrape(bytes: Buffer, start: number, end: number): { hashes: string[]; passkey: string } {
   const hashes: string[] = [];
   const from = queryStart(bytes, start, end);
-  const passkey = passkeyIn(bytes, start + SCRAPE.length, from);
+  const passkey = pathIn(bytes, start + SCRAPE.length, from);
   for (let at = from; at < end && hashes.length < MOST_HASHES; ) {
     let stop = bytes.indexOf(AND, at);
     if (stop < 0 || stop > end) stop = end;
@@ -89,7 +90,7 @@ export function readHttpScrape(bytes: Buffer, start: number, end: number): { has
 
 function reset(into: HttpAnnounce): void {
   into.compact = into.noPeerId = false;
-  into.idc = into.location = into.passkey = "";
+  into.idc = into.location = into.path = "";
   const { ask } = into;
   ask.port = 0;
   ask.left = Number.POSITIVE_INFINITY;
@@ -139,10 +140,10 @@ function queryStart(bytes: Buffer, start: number, end: number): number {
   return question < 0 || question >= end ? end : question + 1;
 }
 
-function passkeyIn(bytes: Buffer, start: number, query: number): string {
+function pathIn(bytes: Buffer, start: number, query: number): string {
   if (bytes[start] !== SLASH) return "";
   const end = bytes[query - 1] === QUESTION ? query - 1 : query;
-  return end - start - 1 <= MOST_PASSKEY_LENGTH ? bytes.toString("latin1", start + 1, end) : "";
+  return end - start - 1 <= MOST_PATH_LENGTH ? bytes.toString("latin1", start + 1, end) : "";
 }
 
 function isText(bytes: Uint8Array, start: number, end: number, text: string): boolean {

@@ -80,32 +80,34 @@ export class UdpFront implements AsyncDisposable {
       return answer;
     }
     if (!this.#ids.check(ask.addressWords, nowMs, message, 0)) return undefined;
-    return kind === "announce" ? this.#announce(message, ask) : writeUdpScrape(message, this.#counts(message));
+    return kind === "announce" ? this.#announce(message, ask) : writeUdpScrape(message, this.#counts(message, ask));
   }
 
   #announce(message: Buffer, ask: Ask): Buffer {
     if (!readUdpAnnounce(message, ask)) return writeUdpError(message, "malformed announce");
     ask.site = 0;
-    const handOut = this.#desk.announce(ask, passkeyOf(message), "udp");
+    const handOut = this.#desk.announce(ask, pathOf(message), "udp");
     if (handOut === undefined) return writeUdpError(message, UNKNOWN_TORRENT);
     return writeUdpAnswer(message, handOut, { intervalS: this.#desk.intervalS, family: ask.v6 ? 6 : 4 });
   }
 
   /** In the order that was asked for; zeros for what is not served. */
-  #counts(message: Buffer): { complete: number; downloaded: number; incomplete: number }[] {
+  #counts(message: Buffer, ask: Ask): { complete: number; downloaded: number; incomplete: number }[] {
     const none = { complete: 0, downloaded: 0, incomplete: 0 };
-    return readUdpScrape(message).map((hash) => this.#desk.scrape([hash], "")[0] ?? none);
+    const hashes = readUdpScrape(message);
+    const rows = new Map(this.#desk.scrape(hashes, "", ask).map((row) => [row.hash, row]));
+    return hashes.map((hash) => rows.get(hash) ?? none);
   }
 }
 
-function passkeyOf(message: Buffer): string {
+function pathOf(message: Buffer): string {
   const url = readUrlOption(message);
   if (url === "") return "";
   const read = emptyHttpAnnounce();
   const bytes = Buffer.from(url, "latin1");
   // only for its path: the rest of an announce is in the datagram
   readHttpAnnounce(bytes, 0, bytes.length, read);
-  return read.passkey;
+  return read.path;
 }
 
 function attempt(act: () => void): void {

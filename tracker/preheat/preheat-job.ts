@@ -14,6 +14,8 @@ interface Access {
   readonly credentials?: Credentials;
   /** The supernode's own may be used: only for webhooks, whose senders are known and have none to give. */
   readonly ownCredentials?: boolean;
+  /** Asked for by a caller on this machine, for whom its loopback may be read. */
+  readonly loopback?: boolean;
 }
 
 interface FileSpec {

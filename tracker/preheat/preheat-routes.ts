@@ -6,6 +6,7 @@ import type { IncomingMessage } from "node:http";
 import type Router from "@koa/router";
 import type Koa from "koa";
 import { SkimmerError } from "../../system/errors.ts";
+import { identityOf } from "../access/scopes.ts";
 import { parsePreheat, parsePreheatV1, parsePreheatV2 } from "./parse-preheat.ts";
 import { type Pushed, parseHarborEvent, parseRegistryNotification } from "./parse-webhook.ts";
 import { describeJob, describeJobV1, describeJobV2, type PreheatSpec } from "./preheat-job.ts";
@@ -34,7 +35,7 @@ export function addPreheatRoutes(router: Router, options: PreheatRouteOptions): 
 
 function addOwnRoutes(router: Router, { preheats, readJson, readPage }: PreheatRouteOptions): void {
   router.post("/api/v1/preheats", async (context) => {
-    const job = await preheats.create(parsePreheat(await readJson(context.req)));
+    const job = await preheats.create(forCaller(context, parsePreheat(await readJson(context.req))));
     context.status = 201;
     context.set("location", `/api/v1/preheats/${job.id}`);
     context.body = describeJob(job);
@@ -59,7 +60,7 @@ function addDragonflyRoutes(router: Router, { preheats, readJson, readPage }: Pr
     });
   }
   router.post("/preheats", async (context) => {
-    const job = await preheats.create(parsePreheatV1(await readJson(context.req)));
+    const job = await preheats.create(forCaller(context, parsePreheatV1(await readJson(context.req))));
     context.status = 201;
     context.body = { ID: job.id };
   });
@@ -74,7 +75,7 @@ function addDragonflyRoutes(router: Router, { preheats, readJson, readPage }: Pr
     context.body = true;
   });
   router.post("/oapi/v1/jobs", async (context) => {
-    context.body = describeJobV2(await preheats.create(parsePreheatV2(await readJson(context.req))));
+    context.body = describeJobV2(await preheats.create(forCaller(context, parsePreheatV2(await readJson(context.req)))));
   });
   router.get("/oapi/v1/jobs/:id", (context) => {
     context.body = describeJobV2(preheats.get(context.params.id));
@@ -86,13 +87,18 @@ function addWebhooks(router: Router, { preheats, webhooks, readJson }: PreheatRo
     router.post(path, async (context) => {
       checkSecret(context.get("authorization"), webhooks.secret);
       const pushed = parse(await readJson(context.req), webhooks.registry);
-      const jobs = await Promise.all(pushed.map((one) => preheats.create(specOf(one))));
+      const jobs = await Promise.all(pushed.map((one) => preheats.create(forCaller(context, specOf(one)))));
       context.status = 202;
       context.body = { preheats: jobs.map(({ id }) => id) };
     });
   };
   receive("/api/v1/webhooks/registry", parseRegistryNotification);
   receive("/api/v1/webhooks/harbor", parseHarborEvent);
+}
+
+/** Who is on this machine may have its loopback read. */
+function forCaller(context: Koa.Context, spec: PreheatSpec): PreheatSpec {
+  return identityOf(context).onThisMachine ? { ...spec, loopback: true } : spec;
 }
 
 function specOf({ kind, target }: Pushed): PreheatSpec {

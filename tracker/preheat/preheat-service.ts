@@ -11,6 +11,7 @@ import type { RegistryTls } from "../../registry/registry-http.ts";
 import type { Clock } from "../../system/clock.ts";
 import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
 import type { Logger } from "../../system/logger.ts";
+import type { Reach } from "../../system/reach.ts";
 import type { SeederTask } from "../../torrents/seeder-link.ts";
 import { hasUrlSecrets } from "../../torrents/shown-url.ts";
 import type { TaskRequest } from "../../torrents/task-api.ts";
@@ -34,6 +35,8 @@ export interface PreheatOptions {
   readonly data: string;
   readonly credentials: CredentialStore;
   readonly tls?: RegistryTls;
+  /** Where registries may be; absent: anywhere. */
+  readonly reach?: Reach;
   readonly resolve: (request: TaskRequest) => Promise<SeederTask>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -55,7 +58,7 @@ export class PreheatService implements AsyncDisposable {
   private constructor(options: PreheatOptions) {
     this.#options = options;
     this.#store = new PreheatStore({ path: join(options.data, "preheats.json"), logger: options.logger });
-    this.#registries = new Registries({ store: options.credentials, tls: options.tls ?? {}, clock: options.clock });
+    this.#registries = new Registries({ store: options.credentials, tls: options.tls ?? {}, reach: options.reach, clock: options.clock });
     this.#tools = { registries: this.#registries, resolve: options.resolve, watch: this.watch, slots: new Slots(FILES_AT_ONCE) };
   }
 

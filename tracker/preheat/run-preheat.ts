@@ -62,13 +62,13 @@ async function listFiles(job: PreheatJob, tools: PreheatTools, signal: AbortSign
   return blobs.map(
     ({ digest }) =>
       async () =>
-        blobTaskRequest({ base, repository, digest, authorization: await client.authorizeBlob({ repository, digest, signal }) }),
+        blobRequest(spec, { base, repository, digest, authorization: await client.authorizeBlob({ repository, digest, signal }) }),
   );
 }
 
 /** A blob of a registry gets the registry's token; any other file is asked for as it was given. */
 function fileOf(spec: PreheatSpec & { kind: "file" }, tools: PreheatTools, signal: AbortSignal): FileToWarm {
-  const { request } = spec;
+  const request = { ...spec.request, ...reachOf(spec) };
   const blob = parseBlobUrl(request.url);
   if (blob === undefined) return async () => withBasic(request, spec.credentials);
   const { base, repository, reference: digest } = blob;
@@ -79,8 +79,16 @@ function fileOf(spec: PreheatSpec & { kind: "file" }, tools: PreheatTools, signa
   };
 }
 
-function accessOf({ credentials, ownCredentials }: PreheatSpec): { credentials: Credentials | undefined; own: boolean } {
-  return { credentials, own: ownCredentials === true };
+function blobRequest(spec: PreheatSpec, blob: Parameters<typeof blobTaskRequest>[0]): TaskRequest {
+  return { ...blobTaskRequest(blob), ...reachOf(spec) };
+}
+
+function accessOf({ credentials, ownCredentials, loopback }: PreheatSpec) {
+  return { credentials, own: ownCredentials === true, loopback: loopback === true };
+}
+
+function reachOf({ loopback }: PreheatSpec): { readonly loopback?: boolean } {
+  return loopback === true ? { loopback } : {};
 }
 
 function withBasic(request: TaskRequest, credentials: Credentials | undefined): TaskRequest {

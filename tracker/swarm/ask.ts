@@ -75,7 +75,7 @@ export function makeAsk(fields: AskFields): Ask | undefined {
   ask.infoHash = hashKey(fields.infoHash);
   ask.peerId.write(fields.peerId, "hex");
   ask.port = fields.port;
-  ask.left = fields.left ?? 1;
+  ask.left = fields.left ?? Number.POSITIVE_INFINITY;
   ask.event = fields.event ?? EVENT.none;
   ask.numwant = fields.numwant ?? -1;
   ask.site = fields.site ?? 0;

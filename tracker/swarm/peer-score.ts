@@ -11,7 +11,7 @@ export const WEIGHTS = {
   near: 400,
   /** For an upload that is wholly unused; a peer that says nothing counts as half. */
   spare: 30,
-  /** For pieces that all came well, by the reports of others; unreported counts as all well. */
+  /** For pieces that all came well, by the reports of others; unreported counts as three quarters. */
   success: 40,
   /** For who holds everything. */
   complete: 5,
@@ -57,7 +57,7 @@ export function nearness(one: Site, other: Site): number {
 /** What a share adds, in per cent or UNKNOWN_SHARE; read by its number. */
 export const SCORES = {
   spare: Uint8Array.from({ length: 256 }, (_, share) => Math.round((shareOf(share, 50) * WEIGHTS.spare) / 100)),
-  success: Uint8Array.from({ length: 256 }, (_, share) => Math.round((shareOf(share, 100) * WEIGHTS.success) / 100)),
+  success: Uint8Array.from({ length: 256 }, (_, share) => Math.round((shareOf(share, 75) * WEIGHTS.success) / 100)),
 } as const;
 
 /** What nearness by address adds: the same host, IPv4 /24 or IPv6 /64, IPv4 /16 or IPv6 /48. */

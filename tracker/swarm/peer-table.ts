@@ -24,6 +24,9 @@ const FLAGS_AT = 62;
 const SCOPE_AT = 63;
 const SPARE_AT = 64;
 const SUCCESS_AT = 65;
+const LEFT_WORD = 17;
+const LEFT_UNIT_BYTES = 16_384;
+const LEFT_UNKNOWN = 0xffffffff;
 
 /** Where the fields of a record are, for who reads many in place. */
 export const FIELD = {
@@ -112,6 +115,12 @@ export class PeerTable {
     return record * RECORD_BYTES + ADDRESS_AT;
   }
 
+  /** Peer id (20 bytes), address (16), port (2, big end first), flags (1) and scope (1), in place. */
+  identity(record: number): Uint8Array {
+    const at = record * RECORD_BYTES;
+    return this.bytes.subarray(at + ID_AT, at + SCOPE_AT + 1);
+  }
+
   port(record: number): number {
     const at = record * RECORD_BYTES + PORT_AT;
     return (this.bytes[at] << 8) | this.bytes[at + 1];
@@ -157,6 +166,16 @@ export class PeerTable {
   setShares(record: number, shares: { readonly spare: number; readonly success: number }): void {
     this.bytes[record * RECORD_BYTES + SPARE_AT] = shares.spare;
     this.bytes[record * RECORD_BYTES + SUCCESS_AT] = shares.success;
+  }
+
+  /** What it lacks, in bytes, to the next 16 KiB; undefined: it did not say. */
+  leftBytes(record: number): number | undefined {
+    const units = this.words[record * WORDS + LEFT_WORD] >>> 0;
+    return units === LEFT_UNKNOWN ? undefined : units * LEFT_UNIT_BYTES;
+  }
+
+  setLeft(record: number, left: number): void {
+    this.words[record * WORDS + LEFT_WORD] = Math.min(LEFT_UNKNOWN, Math.ceil(left / LEFT_UNIT_BYTES));
   }
 
   seenMs(record: number): number {

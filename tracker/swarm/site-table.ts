@@ -37,6 +37,11 @@ export class SiteTable {
     return this.#sites[number] ?? NOWHERE;
   }
 
+  /** By their numbers; the first is "not known". */
+  get all(): readonly Site[] {
+    return this.#sites;
+  }
+
   /** What nearness to that site adds to a score, by the number of the other site. */
   scoresFrom(number: number): Float64Array {
     const known = this.#scores.get(number);

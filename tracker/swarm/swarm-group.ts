@@ -7,7 +7,7 @@
  */
 import { type Ask, EVENT, isOursId } from "./ask.ts";
 import { gatherCandidates } from "./gather-candidates.ts";
-import { FLAG, PeerTable } from "./peer-table.ts";
+import { FIELD, FLAG, PeerTable } from "./peer-table.ts";
 import { Candidates, MOST_PICKS } from "./select-peers.ts";
 import type { SiteTable } from "./site-table.ts";
 import { WebPeers } from "./web-peers.ts";
@@ -138,6 +138,7 @@ export class SwarmGroup {
     }
     this.table.setPeerId(record, ask.peerId);
     this.table.setSite(record, ask.site);
+    this.table.setLeft(record, ask.left);
     const standing = this.#setting.standing(ask, nowMs);
     this.table.setShares(record, { spare: ask.spare, success: standing ?? 0 });
     const complete = ask.left === 0 || ask.event === EVENT.completed;
@@ -210,12 +211,10 @@ export class SwarmGroup {
 
   /** Whether somebody at that address, at whatever port, is in the group. */
   hasAddress(ask: Ask): boolean {
-    const { table } = this;
-    const wanted = Buffer.from(ask.address);
-    for (let record = 0; record < table.count; record++) {
-      const at = table.addressAt(record);
-      if (wanted.equals(table.bytes.subarray(at, at + 16))) return true;
-    }
+    const { words, count } = this.table;
+    const [first, second, third, fourth] = ask.addressWords;
+    for (let at = FIELD.addressWord, end = at + count * FIELD.words; at < end; at += FIELD.words)
+      if (words[at + 3] === fourth && words[at + 2] === third && words[at + 1] === second && words[at] === first) return true;
     return false;
   }
 
@@ -252,7 +251,7 @@ export class SwarmGroup {
       table.read(record, scratch);
       const flags = table.flags(record);
       scratch.event = (flags & FLAG.paused) !== 0 ? EVENT.paused : EVENT.none;
-      scratch.left = (flags & FLAG.complete) !== 0 ? 0 : 1;
+      scratch.left = (flags & FLAG.complete) !== 0 ? 0 : (table.leftBytes(record) ?? Number.POSITIVE_INFINITY);
       if (swarm !== undefined) this.record(swarm, scratch, table.seenMs(record));
       table.remove(record);
     }

@@ -5,7 +5,7 @@
  * made first goes.
  */
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
-import { type Ask, emptyAsk, hashKey, UNKNOWN_SHARE } from "./ask.ts";
+import { type Ask, emptyAsk, hashKey, makeAsk, UNKNOWN_SHARE } from "./ask.ts";
 import { SiteTable } from "./site-table.ts";
 import { type GroupSetting, type HandOut, type Swarm, SwarmGroup } from "./swarm-group.ts";
 import type { WebAnswer } from "./web-peers.ts";
@@ -36,6 +36,8 @@ export interface WebAnnounce {
   readonly left: number;
   readonly numwant: number;
   readonly socket: unknown;
+  /** Where it connects from; absent: it is not counted. */
+  readonly address?: string;
 }
 
 export class SwarmStore {
@@ -158,15 +160,23 @@ export class SwarmStore {
     const web = swarm.group.webOf(swarm);
     const { peerId, event, left, socket } = announce;
     const stopped = event === "stopped";
+    const complete = left === 0 || event === "completed";
     if (stopped) web.remove(peerId);
-    else web.set({ peerId, socket, complete: left === 0 || event === "completed", seenMs: now.nowMs });
-    const { complete, incomplete } = this.counts(infoHash, now.nowMs);
-    return { complete, incomplete, peers: web.sample(peerId, stopped ? 0 : announce.numwant, now.random) };
+    else if (web.get(peerId) !== undefined || this.#admitsWeb(infoHash, announce, now.nowMs))
+      web.set({ peerId, socket, complete, seenMs: now.nowMs });
+    const peers = web.sample({ peerId, complete }, stopped ? 0 : announce.numwant, now.random);
+    return { ...this.counts(infoHash, now.nowMs), peers };
   }
 
   /** The browser peer with this id (answers to WebRTC offers are sent to it). */
   webPeer(infoHash: InfoHash, peerId: string): { readonly socket: unknown } | undefined {
     return this.#swarms.get(hashKey(infoHash))?.web?.get(peerId);
+  }
+
+  /** Whether one more browser at its address is taken in. */
+  #admitsWeb(infoHash: InfoHash, { peerId, address }: WebAnnounce, nowMs: number): boolean {
+    const ask = address === undefined ? undefined : makeAsk({ infoHash, peerId, ip: address, port: 0 });
+    return ask === undefined || this.#setting.admit(ask, nowMs);
   }
 
   #add(group: SwarmGroup, key: string): void {

@@ -1,7 +1,11 @@
 /**
- * The browser peers of one info hash: they meet by WebRTC through their WebSockets, so they are handed out to each other only. Decides.
+ * The browser peers of one info hash: they meet by WebRTC through their WebSockets, so they are handed out to each other only, and our seeders'
+ * WebRTC side to them. Decides.
  * Invariant: at most MOST_WEB_PEERS, the longest silent one goes; map order is the order of last announces.
  */
+import type { PeerId } from "../../torrents/ids.ts";
+import { isSeeder } from "../../torrents/peer-id.ts";
+
 const MOST_WEB_PEERS = 5000;
 
 export interface WebPeer {
@@ -45,19 +49,25 @@ export class WebPeers {
     const counts = { complete: 0, incomplete: 0 };
     for (const [id, peer] of this.#peers) {
       if (nowMs - peer.seenMs > this.#expireMs()) this.#peers.delete(id);
+      // a seeder's WebRTC side: the seeder itself is in the swarm's table
+      else if (isSeeder(id as PeerId)) continue;
       else counts[peer.complete ? "complete" : "incomplete"]++;
     }
     return counts;
   }
 
-  /** `wanted` of the others, each with the same chance. */
-  sample(asker: string, wanted: number, random: () => number): WebPeer[] {
-    const others = [...this.#peers.values()].filter(({ peerId }) => peerId !== asker);
+  /** `wanted` of the others, by chance; with one that is complete, where there is one. Who is complete itself meets only those who are not. */
+  sample(asker: { readonly peerId: string; readonly complete: boolean }, wanted: number, random: () => number): WebPeer[] {
+    const others = [...this.#peers.values()].filter(({ peerId, complete }) => peerId !== asker.peerId && !(complete && asker.complete));
     const most = Math.max(0, Math.min(wanted, others.length));
     for (let at = 0; at < most; at++) {
       const other = at + Math.floor(random() * (others.length - at));
       [others[at], others[other]] = [others[other], others[at]];
     }
-    return others.slice(0, most);
+    const chosen = others.slice(0, most);
+    const whole = others.find(({ complete }) => complete);
+    // each leech knows one peer that has what it needs, however large the swarm
+    if (most > 0 && whole !== undefined && !chosen.some(({ complete }) => complete)) chosen[most - 1] = whole;
+    return chosen;
   }
 }

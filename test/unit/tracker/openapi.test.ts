@@ -16,7 +16,11 @@ function routesOf(app: ReturnType<typeof makeApi>): string[] {
 const MOUNTED = ["GET /announce", "GET /scrape"];
 
 test("OPENAPI describes the routes, each of them and no others", (t) => {
-  const app = makeApi({ logger: silentLogger, metrics: { middleware: () => undefined } } as unknown as ApiOptions);
+  const app = makeApi({
+    logger: silentLogger,
+    metrics: { middleware: () => undefined },
+    guard: { middleware: () => undefined, auditor: () => undefined },
+  } as unknown as ApiOptions);
   const described = Object.entries(OPENAPI.paths).flatMap(([path, operations]) =>
     Object.keys(operations).map((method) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ":$1")}`),
   );

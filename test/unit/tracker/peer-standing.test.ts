@@ -1,7 +1,7 @@
 import test from "ava";
 import type { InfoHash, PeerId } from "../../../torrents/ids.ts";
 import { type Accusation, PeerStanding } from "../../../tracker/peer-standing.ts";
-import { parseReports, takeReport } from "../../../tracker/report-routes.ts";
+import { parseGood, parseReports, takePraise, takeReport } from "../../../tracker/report-routes.ts";
 import { SeederHealth } from "../../../tracker/seeder-health.ts";
 import { makeAsk, UNKNOWN_SHARE } from "../../../tracker/swarm/ask.ts";
 import { SwarmStore } from "../../../tracker/swarm/swarm-store.ts";
@@ -120,4 +120,71 @@ test("SeederHealth: two faults in a row take a seeder out, for longer each time,
   t.deepEqual(health.usable(["a"], 20_000), ["a"], "where all sit out, all are asked");
   health.worked("a");
   t.deepEqual(health.usable(["a", "b"], 20_000), ["a", "b"]);
+});
+
+test("PeerStanding: good voices make up for part of the bad ones, fade, and take no ban away", (t) => {
+  const standing = new PeerStanding();
+  const accuse = (reporter: string, nowMs = 0) =>
+    standing.report({ reporter, target: "10.0.0.9 1", offence: "protocol", reason: "r", others: 10 }, nowMs);
+  const praise = (reporter: string, target = "10.0.0.9 1") => standing.praise({ reporter, target }, 0);
+  praise("10.0.0.1", "10.0.0.8 1");
+  t.is(
+    standing.of(() => "10.0.0.8 1", 0),
+    100,
+  );
+  t.is(
+    standing.of(() => "10.0.0.7 1", 0),
+    UNKNOWN_SHARE,
+  );
+  t.is(
+    standing.of(() => "10.0.0.8 1", 10 * 60_000 + 1),
+    UNKNOWN_SHARE,
+    "a good word fades",
+  );
+  accuse("10.0.0.1");
+  // 0.5 of the 1.5 that bans
+  t.is(
+    standing.of(() => "10.0.0.9 1", 0),
+    67,
+  );
+  for (let count = 0; count < 5; count++) praise("10.0.0.2");
+  t.is(
+    standing.of(() => "10.0.0.9 1", 0),
+    83,
+    "one address is one voice: 1 - 1/3 / 2",
+  );
+  for (const reporter of ["10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"]) praise(reporter);
+  t.is(
+    standing.of(() => "10.0.0.9 1", 0),
+    92,
+    "three count: 1 - 1/3 / 4",
+  );
+  for (const reporter of ["10.0.0.2", "10.0.0.3"]) accuse(reporter);
+  t.is(standing.bans(0).length, 1, "praise does not protect");
+  t.is(
+    standing.of(() => "10.0.0.9 1", 0),
+    undefined,
+  );
+});
+
+test("takePraise() counts for hosts of the swarm, about others in it", (t) => {
+  const standing = new PeerStanding();
+  const swarms = new SwarmStore({ expireMs: () => 60_000 });
+  swarms.join({ live: HASH, finals: [] });
+  for (const number of [1, 9]) {
+    const peerId = Buffer.from(`-SK0100-00000000000${number}`).toString("hex") as PeerId;
+    const ask = makeAsk({ infoHash: HASH, peerId, ip: `10.0.0.${number}`, port: 6881 });
+    if (ask !== undefined) swarms.announce(ask, 0, () => 0);
+  }
+  const good = { good: [{ infoHash: HASH, host: "10.0.0.9", port: 6881 }] };
+  const success = (reporter: string) => {
+    for (const peer of parseGood(good)) takePraise(peer, reporter, { swarms, standing, nowMs: 0 });
+    return standing.of(() => "10.0.0.9 6881", 0);
+  };
+  t.is(success("10.0.0.20"), UNKNOWN_SHARE, "a stranger");
+  t.is(success("10.0.0.9"), UNKNOWN_SHARE, "himself");
+  t.is(success("10.0.0.1"), 100);
+  t.deepEqual(parseGood({}), []);
+  for (const bad of [{ good: [{}] }, { good: "x" }, { good: [{ infoHash: HASH, host: "x", port: 1 }] }])
+    t.throws(() => parseGood(bad), { code: "bad_request" });
 });

@@ -1,6 +1,7 @@
 /** Links of seeders that come and go at any moment. */
 import { randomBytes, sign } from "node:crypto";
 import { EventEmitter } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import test from "ava";
@@ -51,14 +52,17 @@ class FakeSeeder extends EventEmitter {
   ping(): void {}
 }
 
-async function setUp() {
+/** `limits`: what an earlier run left. */
+async function setUp(limits?: string) {
   const folder = await temporaryFolder();
+  if (limits !== undefined) await writeFile(join(folder.path, "limits.json"), limits);
   const key = generateClusterKey();
-  const registry = new SeederRegistry({
+  const registry = await SeederRegistry.open({
     pinPath: join(folder.path, "cluster.pub"),
+    limitsPath: join(folder.path, "limits.json"),
     clock: realClock,
     logger: silentLogger,
-    events: { onTask: () => undefined, onGone: () => undefined, onSeederGone: () => undefined },
+    events: { onTask: () => undefined, onGone: () => undefined, onSeederGone: () => undefined, onStatus: () => undefined },
   });
   const connect = (): FakeSeeder => {
     const seeder = new FakeSeeder();
@@ -76,7 +80,7 @@ async function setUp() {
     registry.close();
     await folder[Symbol.asyncDispose]();
   };
-  return { registry, key, connect, link, [Symbol.asyncDispose]: close };
+  return { registry, folder: folder.path, key, connect, link, [Symbol.asyncDispose]: close };
 }
 
 test("a seeder that dies while it is being welcomed leaves no link behind", async (t) => {
@@ -106,4 +110,20 @@ test("limits that were changed reach a seeder that links later", async (t) => {
   t.deepEqual(await at.registry.setLimits({ uploadBytesPerSecond: 7 }), []);
   const seeder = await at.link();
   t.like(seeder.heard.at(-1), { kind: "limits", set: { uploadBytesPerSecond: 7 } });
+});
+
+test("limits that were set in an earlier run hold, and what is added is kept beside them", async (t) => {
+  await using at = await setUp('{"uploadBytesPerSecond":7}');
+  const seeder = await at.link();
+  t.like(seeder.heard.at(-1), { kind: "limits", set: { uploadBytesPerSecond: 7 } });
+  void at.registry.setLimits({ originConnectionsPerHost: 3 }).catch(() => undefined);
+  const kept = () => readFile(join(at.folder, "limits.json"), "utf8").then((text) => JSON.parse(text) as object);
+  await until(async () => Object.keys(await kept()).length === 2);
+  t.deepEqual(await kept(), { uploadBytesPerSecond: 7, originConnectionsPerHost: 3 });
+});
+
+test("a damaged file of limits sets nothing", async (t) => {
+  await using at = await setUp('{"uploadBytesPerSecond":-7}');
+  const seeder = await at.link();
+  t.false(seeder.heard.some(({ kind }) => kind === "limits"));
 });

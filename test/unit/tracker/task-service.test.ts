@@ -6,6 +6,7 @@ import { silentLogger } from "../../../system/logger.ts";
 import type { InfoHash, PeerId, TaskId } from "../../../torrents/ids.ts";
 import { encodeLiveInfo, liveInfoHash } from "../../../torrents/live-info.ts";
 import type { SeederTask } from "../../../torrents/seeder-link.ts";
+import { HostClaims } from "../../../tracker/announce/host-claims.ts";
 import { Passkeys } from "../../../tracker/passkeys.ts";
 import type { SeederRegistry } from "../../../tracker/seeder-registry.ts";
 import { makeAsk } from "../../../tracker/swarm/ask.ts";
@@ -55,7 +56,14 @@ async function setUp() {
   const seeders = {
     find: (peerId: string) => ({ peerId: peerId as PeerId, host: "127.0.0.1", address: "127.0.0.1", port: Number(peerId.at(-1)) }),
   } as unknown as SeederRegistry;
-  const service = new TaskService({ tasks, seeders, swarms, clock: realClock, random: Math.random });
+  const service = new TaskService({
+    tasks,
+    seeders,
+    swarms,
+    claims: new HostClaims(Buffer.alloc(32)),
+    clock: realClock,
+    random: Math.random,
+  });
   return {
     folder: folder.path,
     swarms,

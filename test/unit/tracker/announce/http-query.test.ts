@@ -23,7 +23,7 @@ test("readHttpAnnounce() reads every field in any order", (t) => {
   t.is(ask.infoHash, "\xab".repeat(20));
   t.is(ask.peerId.toString("latin1"), "-UT3600-abcdefghijkl");
   t.like(ask, { port: 6881, left: 5, numwant: 7, event: EVENT.completed, spare: 40 });
-  t.deepEqual(rest, { compact: true, noPeerId: true, idc: "FRA1", location: "eu|de north", passkey: "" });
+  t.deepEqual(rest, { compact: true, noPeerId: true, idc: "FRA1", location: "eu|de north", path: "" });
 });
 
 test("readHttpAnnounce(): what is not said is BEP 3's default, and nothing is left over from the announce before", (t) => {
@@ -52,10 +52,10 @@ for (const [target, message] of [
 }
 
 test("readHttpAnnounce() takes numwant=-1 for as many as we like, and the passkey from the path", (t) => {
-  const { ask, passkey, wrong } = read(`/announce/0123abcd?${IDS}&port=1&numwant=-1`);
+  const { ask, path, wrong } = read(`/announce/0123abcd?${IDS}&port=1&numwant=-1`);
   t.is(wrong, undefined);
   t.is(ask.numwant, -1);
-  t.is(passkey, "0123abcd");
+  t.is(path, "0123abcd");
 });
 
 test("readHttpScrape() reads many info hashes and passes over broken ones", (t) => {

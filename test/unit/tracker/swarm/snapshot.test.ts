@@ -5,7 +5,7 @@ import fc from "fast-check";
 import type { InfoHash, PeerId } from "../../../../torrents/ids.ts";
 import { EVENT, makeAsk } from "../../../../tracker/swarm/ask.ts";
 import { PeerTable } from "../../../../tracker/swarm/peer-table.ts";
-import { encodeGroup, MAGIC, restoreSwarms } from "../../../../tracker/swarm/swarm-snapshot.ts";
+import { encodeGroup, encodeHead, restoreSwarms } from "../../../../tracker/swarm/swarm-snapshot.ts";
 import { SwarmStore } from "../../../../tracker/swarm/swarm-store.ts";
 import { TaskJournal } from "../../../../tracker/task-journal.ts";
 import { temporaryFolder } from "../../../support/folders.ts";
@@ -27,7 +27,7 @@ function makeStore(): SwarmStore {
 
 function snapshotOf(store: SwarmStore, nowMs: number): Buffer {
   const groups = [...store.groups()].map((group) => encodeGroup(group, nowMs)).filter((bytes) => bytes !== undefined);
-  return Buffer.concat([MAGIC, ...groups]);
+  return Buffer.concat([encodeHead(store.sites), ...groups]);
 }
 
 test("restoreSwarms() brings everybody back who is not silent for too long, in the swarms that are known", (t) => {
@@ -51,6 +51,33 @@ test("restoreSwarms() brings everybody back who is not silent for too long, in t
   const open = makeStore();
   t.is(restoreSwarms(bytes, open, { nowMs: 0, awayMs: 0, expireMs: EXPIRE_MS, open: true }), 4);
   t.true(open.has(OTHER));
+});
+
+test("restoreSwarms() brings labels and spare upload back, under the numbers that the new store has for them", (t) => {
+  const before = makeStore();
+  before.join({ live: LIVE, finals: [] });
+  const near = before.sites.numberOf({ idc: "fra1", location: ["eu", "de"] });
+  const far = before.sites.numberOf({ idc: "", location: ["us"] });
+  for (const [number, site] of [
+    [1, near],
+    [2, far],
+    [3, 0],
+  ]) {
+    const one = ask(number, LIVE);
+    Object.assign(one, { site, spare: number * 10 });
+    before.announce(one, 0, () => 0);
+  }
+  const after = makeStore();
+  after.join({ live: LIVE, finals: [] });
+  after.sites.numberOf({ idc: "ams", location: [] });
+  t.is(restoreSwarms(snapshotOf(before, 0), after, { nowMs: 0, awayMs: 0, expireMs: EXPIRE_MS, open: false }), 3);
+  const { table } = after.find(ask(1, LIVE).infoHash)?.group ?? t.fail();
+  const restored = [0, 1, 2].map((record) => ({ ...after.sites.site(table.site(record)), spare: table.spare(record) }));
+  t.deepEqual(restored, [
+    { idc: "fra1", location: ["eu", "de"], spare: 10 },
+    { idc: "", location: ["us"], spare: 20 },
+    { idc: "", location: [], spare: 30 },
+  ]);
 });
 
 test("restoreSwarms() leaves alone who announced again meanwhile, and takes damaged bytes as far as they go", (t) => {
