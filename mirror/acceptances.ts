@@ -1,5 +1,5 @@
 /**
- * Which callers a registry let into which repository, and when. Decides: time is an argument.
+ * Which callers a registry let into which repository, or gave which of its blobs, and when. Decides: time is an argument.
  * Fresh for a minute: then the registry is asked again. Kept longer only for the time when the registry cannot be reached.
  * Bounded: the entry that was written longest ago goes; then the registry is asked again, nothing else is lost.
  */
@@ -12,12 +12,14 @@ export interface AcceptedCaller {
   readonly repository: string;
   /** callerKey() of the caller's credentials. */
   readonly caller: string;
+  /** A blob that he was given; absent: something of the repository. */
+  readonly digest?: string;
 }
 
 export class Acceptances {
   readonly #atMs = new Map<string, number>();
 
-  /** The registry gave this caller something of the repository just now. */
+  /** The registry gave this caller the blob, or something of the repository, just now. */
   accept(who: AcceptedCaller, nowMs: number): void {
     const key = keyOf(who);
     this.#atMs.delete(key);
@@ -42,6 +44,6 @@ export class Acceptances {
   }
 }
 
-function keyOf({ base, repository, caller }: AcceptedCaller): string {
-  return JSON.stringify([base, repository, caller]);
+function keyOf({ base, repository, caller, digest }: AcceptedCaller): string {
+  return JSON.stringify([base, repository, caller, digest]);
 }

@@ -20,6 +20,8 @@ import { answerRange, type RangeAnswer } from "./byte-range.ts";
 import { DigestGate } from "./digest-gate.ts";
 import { resumeDirectly, sendDirectly } from "./direct-blob.ts";
 import type { Exchange } from "./exchange.ts";
+import type { KnownImages } from "./known-images.ts";
+import { lookAhead } from "./look-ahead.ts";
 import { type CacheState, provenanceHeaders, sharesSince } from "./mirror-headers.ts";
 import { StallWatch } from "./stall-watch.ts";
 import { callerKey, type Upstream } from "./upstream.ts";
@@ -33,6 +35,8 @@ export interface BlobHandlerOptions {
   readonly source: ContentSource;
   readonly sessions: BlobSessions;
   readonly acceptances: Acceptances;
+  /** What engines were told of images: which layers come next, and whose they are. */
+  readonly images: KnownImages;
   readonly clock: Clock;
   readonly logger: Logger;
   /** So long what is stored may be given out while the registry is down. */
@@ -45,6 +49,14 @@ export interface BlobTarget {
   readonly upstream: Upstream;
   readonly repository: string;
   readonly digest: string;
+}
+
+/** What is sent, and to whom the bytes of the meantime count. */
+interface Answer {
+  readonly content: Content;
+  /** He is the first reader since it was opened. */
+  readonly isFirst: boolean;
+  readonly state?: CacheState;
 }
 
 /** The task must be there within this time, else the registry is asked directly while it goes on opening. */
@@ -69,10 +81,10 @@ export class BlobHandler {
 
   /** Answers the request. Rejects with what nobody can help: the registry is unreachable, the caller is gone. */
   async handle(exchange: Exchange, target: BlobTarget): Promise<void> {
-    const key = this.#sessionKey(exchange, target);
+    const key = sessionKey(target, exchange.authorization);
     if (exchange.method === "HEAD") {
       using known = this.#options.sessions.peek(key);
-      if (known !== undefined) return this.#answer(exchange, target, known.content);
+      if (known !== undefined) return this.#answer(exchange, target, { content: known.content, isFirst: false });
       return this.#direct(exchange, target, { reason: undefined });
     }
     if (this.#isBad(target.digest)) return this.#direct(exchange, target, { reason: "the swarm's content was wrong" });
@@ -84,20 +96,20 @@ export class BlobHandler {
       return this.#direct(exchange, target, { reason: toSkimmerError(thrown).message });
     }
     using held = lease;
-    this.#options.acceptances.accept(whoAsks(exchange, target), this.#options.clock.nowMs());
+    this.#accept(exchange, target);
     if (held.content.lengthBytes === 0 && target.digest !== EMPTY)
       return this.#direct(exchange, target, { reason: "the swarm has nothing" });
     try {
-      await this.#answer(exchange, target, held.content);
+      await this.#answer(exchange, target, { content: held.content, isFirst: held.takeFirst() });
     } catch (thrown) {
       if (toSkimmerError(thrown).code === "digest_mismatch") held.retire();
       throw thrown;
     }
   }
 
-  /** Has the host fetch the blob, for whoever asks next (a layer that was just pushed). */
+  /** Has the host fetch the blob, for whoever asks next (a layer that was just pushed, or that comes next). */
   async warm(target: BlobTarget, authorization: string | undefined, signal: AbortSignal): Promise<void> {
-    const key = JSON.stringify([target.upstream.base, target.repository, target.digest, callerKey(authorization)]);
+    const key = sessionKey(target, authorization);
     const lease = await this.#options.sessions.open(key, (opening) => this.#register(target, authorization, opening), signal);
     using held = lease;
     held.content.fetchAll();
@@ -106,7 +118,12 @@ export class BlobHandler {
   async #open(key: string, exchange: Exchange, target: BlobTarget): Promise<Lease> {
     const late = AbortSignal.timeout(OPEN_PATIENCE_MS);
     const signal = AbortSignal.any([exchange.signal, late]);
-    return this.#options.sessions.open(key, (opening) => this.#register(target, exchange.authorization, opening), signal);
+    try {
+      return await this.#options.sessions.open(key, (opening) => this.#register(target, exchange.authorization, opening), signal);
+    } catch (thrown) {
+      if (!late.aborted) throw thrown;
+      throw new SkimmerError("timeout", `the swarm was not opened within ${OPEN_PATIENCE_MS / 1000} s`, { retriable: true, cause: thrown });
+    }
   }
 
   /** The registration asks the registry with the caller's credentials, through a seeder or from here. */
@@ -121,16 +138,14 @@ export class BlobHandler {
   /** Straight from the registry; where that is down, from the store, if the caller may. */
   async #direct(exchange: Exchange, target: BlobTarget, { reason }: { reason: string | undefined }): Promise<void> {
     exchange.account.reason = reason;
-    const who = whoAsks(exchange, target);
-    const { acceptances, clock } = this.#options;
     try {
       const sent = await sendDirectly(exchange, target);
       if (sent.kind === "unavailable") {
         if (await this.#stale(exchange, target)) return;
         return sent.send();
       }
-      if (sent.status < 400) acceptances.accept(who, clock.nowMs());
-      else if (sent.status === 401 || sent.status === 403) acceptances.refuse(who);
+      if (sent.status < 400) this.#accept(exchange, target);
+      else if (sent.status === 401 || sent.status === 403) this.#refuse(exchange, target);
     } catch (thrown) {
       if (exchange.response.headersSent || exchange.signal.aborted || !(await this.#stale(exchange, target))) throw thrown;
     }
@@ -138,31 +153,54 @@ export class BlobHandler {
 
   /** False where there is nothing that this caller may have. */
   async #stale(exchange: Exchange, target: BlobTarget): Promise<boolean> {
-    const { source, acceptances, clock, graceMs, isOpen } = this.#options;
-    const may =
-      acceptances.wasWithin(whoAsks(exchange, target), graceMs, clock.nowMs()) ||
-      target.upstream.lendsCredentials ||
-      isOpen(target.upstream.base, target.repository);
-    if (!may || graceMs === 0) return false;
+    const { source, graceMs } = this.#options;
+    if (graceMs === 0 || !this.#mayHaveStale(exchange, target)) return false;
     const content = await source.content(downloadOf(target, undefined), { signal: exchange.signal, stored: true });
     if (content === undefined) return false;
     await using held = content;
     exchange.account.reason = "the registry cannot be reached";
-    await this.#answer(exchange, target, held, "stale");
+    await this.#answer(exchange, target, { content: held, isFirst: false, state: "stale" });
     return true;
   }
 
-  async #answer(exchange: Exchange, target: BlobTarget, content: Content, state?: CacheState): Promise<void> {
+  /** He had it, or may read the repository, which has it: the store knows digests only, and those of private repositories too. */
+  #mayHaveStale(exchange: Exchange, { upstream, repository, digest }: BlobTarget): boolean {
+    const { acceptances, images, clock, graceMs, isOpen } = this.#options;
+    const who = whoAsks(exchange, { upstream, repository });
+    const nowMs = clock.nowMs();
+    if (acceptances.wasWithin({ ...who, digest }, graceMs, nowMs)) return true;
+    if (!images.names({ base: upstream.base, repository }, digest)) return false;
+    return acceptances.wasWithin(who, graceMs, nowMs) || upstream.lendsCredentials || isOpen(upstream.base, repository);
+  }
+
+  /** The registry let him in, and to this blob. */
+  #accept(exchange: Exchange, target: BlobTarget): void {
+    const who = whoAsks(exchange, target);
+    const nowMs = this.#options.clock.nowMs();
+    this.#options.acceptances.accept(who, nowMs);
+    this.#options.acceptances.accept({ ...who, digest: target.digest }, nowMs);
+  }
+
+  #refuse(exchange: Exchange, target: BlobTarget): void {
+    const who = whoAsks(exchange, target);
+    this.#options.acceptances.refuse(who);
+    this.#options.acceptances.refuse({ ...who, digest: target.digest });
+  }
+
+  async #answer(exchange: Exchange, target: BlobTarget, answer: Answer): Promise<void> {
     const { digest } = target;
+    const { content } = answer;
     const { lengthBytes } = content;
     const etag = blobEtag(digest);
-    const cache = state ?? cacheState(content);
+    const cache = answer.state ?? cacheState(content);
     const source = cache === "hit" || cache === "stale" ? "store" : "swarm";
     const from = source === "store" ? { ...NOTHING, cache: lengthBytes } : content.from();
     Object.assign(exchange.account, { cache, source, task: content.infoHash });
     const headers = { ...blobHeaders(digest), ...provenanceHeaders({ cache, source, task: content.infoHash, from }) };
     if (namesTag(exchange.header("if-none-match"), etag)) return exchange.sendNothing(304, headers);
-    const range = answerRange({ range: exchange.header("range"), ifRange: exchange.header("if-range"), etag, lengthBytes });
+    // ranges are defined for GET alone (RFC 9110 14.2)
+    const wanted = exchange.method === "HEAD" ? undefined : exchange.header("range");
+    const range = answerRange({ range: wanted, ifRange: exchange.header("if-range"), etag, lengthBytes });
     if (range.kind === "unsatisfiable") return exchange.send(416, { ...headers, "content-range": `bytes */${lengthBytes}` });
     const span = spanOf(range, lengthBytes);
     const length = span.lastByte - span.firstByte + 1;
@@ -171,33 +209,33 @@ export class BlobHandler {
     if (exchange.method === "HEAD") return void exchange.response.end();
     // a closed range may be all that is wanted of the layer (lazy pulling); an open one may stand for the whole
     if (range.kind === "all" || range.open) content.fetchAll();
-    await this.#stream(exchange, target, { content, span, isSmall: range.kind === "span" && !range.open });
+    await this.#stream(exchange, target, { ...answer, span, isSmall: range.kind === "span" && !range.open });
   }
 
   /** From the swarm; what it does not bring comes from the registry. */
-  async #stream(exchange: Exchange, target: BlobTarget, wanted: { content: Content; span: ByteSpan; isSmall: boolean }): Promise<void> {
-    // small content came with the answer: all of it is this answer's
-    const begin = wanted.content.infoHash === null ? NOTHING : wanted.content.from();
-    const { content, span, isSmall } = wanted;
+  async #stream(exchange: Exchange, target: BlobTarget, wanted: Answer & { span: ByteSpan; isSmall: boolean }): Promise<void> {
+    const { content, span, isSmall, isFirst } = wanted;
+    // what came with the answer, or since the opening, is the first reader's
+    const begin = content.infoHash === null || isFirst ? NOTHING : content.from();
     const { digest } = target;
-    const trusted = content.sha256 !== undefined;
+    const trusted = `sha256:${content.sha256}` === digest;
     const gate = new DigestGate({ digest, lengthBytes: content.lengthBytes, firstByte: span.firstByte, trusted });
     let swarmEnd: number | undefined;
     try {
-      await streamWatched(exchange, { content, span, gate, firstMs: isSmall ? FIRST_OF_RANGE_MS : FIRST_OF_ALL_MS });
+      const onProgress = isSmall ? () => undefined : this.#lookAhead(exchange, target);
+      await streamWatched(exchange, { content, span, gate, onProgress, firstMs: isSmall ? FIRST_OF_RANGE_MS : FIRST_OF_ALL_MS });
     } catch (thrown) {
       exchange.signal.throwIfAborted();
       const error = toSkimmerError(thrown);
-      this.#options.logger.warn(
-        { digest, code: error.code, at: gate.at, error: error.message },
-        "a blob goes on straight from the registry",
-      );
+      const facts = { digest, code: error.code, at: gate.at, error: error.message };
       exchange.account.reason = error.message;
       if (error.code === "digest_mismatch") {
+        this.#options.logger.warn(facts, "a blob of the swarm has another digest, and is dropped");
         this.#noteBad(digest);
         content.discard();
         throw error;
       }
+      this.#options.logger.warn(facts, "a blob goes on straight from the registry");
       swarmEnd = gate.at;
       await resumeDirectly(exchange, target, { gate, span });
     }
@@ -207,8 +245,16 @@ export class BlobHandler {
     exchange.response.end();
   }
 
-  #sessionKey(exchange: Exchange, { upstream, repository, digest }: BlobTarget): string {
-    return JSON.stringify([upstream.base, repository, digest, callerKey(exchange.authorization)]);
+  /** Opens the layers after this one in good time, for the same caller. */
+  #lookAhead({ authorization }: Exchange, target: BlobTarget): (missingBytes: number) => void {
+    const { images, logger } = this.#options;
+    const following = images.after({ base: target.upstream.base, repository: target.repository }, target.digest);
+    return lookAhead(following, (digest) => {
+      if (this.#isBad(digest)) return;
+      this.warm({ ...target, digest }, authorization, AbortSignal.timeout(OPEN_PATIENCE_MS)).catch((thrown: unknown) =>
+        logger.debug({ digest, error: toSkimmerError(thrown).message }, "a layer could not be opened ahead of its reader"),
+      );
+    });
   }
 
   #isBad(digest: string): boolean {
@@ -224,15 +270,16 @@ export class BlobHandler {
 
 async function streamWatched(
   exchange: Exchange,
-  reading: { content: Content; span: ByteSpan; gate: DigestGate; firstMs: number },
+  reading: { content: Content; span: ByteSpan; gate: DigestGate; firstMs: number; onProgress: (missingBytes: number) => void },
 ): Promise<void> {
-  const { content, span, gate, firstMs } = reading;
+  const { content, span, gate, firstMs, onProgress } = reading;
   using watch = new StallWatch({ firstMs, laterMs: SILENCE_MS });
   const sink = async (bytes: Buffer): Promise<void> => {
     const resume = watch.pause();
     gate.pass(bytes);
     await exchange.write(bytes);
     resume();
+    onProgress(missingOf(content));
   };
   await content.stream(span, sink, AbortSignal.any([exchange.signal, watch.signal]));
 }
@@ -243,6 +290,7 @@ function downloadOf({ upstream, repository, digest }: BlobTarget, authorization:
     url,
     headers,
     digest: checked,
+    tls: upstream.tls,
     outputMode: 0o600,
     limitBytesPerSecond: 0,
     notbs: false,
@@ -252,8 +300,17 @@ function downloadOf({ upstream, repository, digest }: BlobTarget, authorization:
   };
 }
 
-function whoAsks(exchange: Exchange, { upstream, repository }: BlobTarget): AcceptedCaller {
+function sessionKey({ upstream, repository, digest }: BlobTarget, authorization: string | undefined): string {
+  return JSON.stringify([upstream.base, repository, digest, callerKey(authorization)]);
+}
+
+function whoAsks(exchange: Exchange, { upstream, repository }: Omit<BlobTarget, "digest">): AcceptedCaller {
   return { base: upstream.base, repository, caller: callerKey(exchange.authorization) };
+}
+
+function missingOf(content: Content): number {
+  const { cache, origin, peers, seeder } = content.from();
+  return content.complete ? 0 : content.lengthBytes - cache - origin - peers - seeder;
 }
 
 function cacheState(content: Content): CacheState {

@@ -20,6 +20,8 @@ export interface SessionOptions {
 /** A reader's hold on a session. */
 export interface Lease extends Disposable {
   readonly content: Content;
+  /** True for the reader who asks first: what came since the opening came for him. */
+  takeFirst(): boolean;
   /** Nobody else is to join it, and it ends with its last reader. */
   retire(): void;
 }
@@ -28,6 +30,8 @@ interface Session {
   readonly opening: Promise<Content>;
   openedAtMs: number;
   content: Content | undefined;
+  /** Somebody took the first turn. */
+  isTaken: boolean;
   readers: number;
   timer: NodeJS.Timeout | undefined;
   closed: boolean;
@@ -95,6 +99,7 @@ export class BlobSessions implements AsyncDisposable {
       opening: open(signal),
       openedAtMs: this.#options.clock.nowMs(),
       content: undefined,
+      isTaken: false,
       readers: 0,
       timer: undefined,
       closed: false,
@@ -118,6 +123,11 @@ export class BlobSessions implements AsyncDisposable {
     let held = true;
     return {
       content,
+      takeFirst: () => {
+        const isFirst = !session.isTaken;
+        session.isTaken = true;
+        return isFirst;
+      },
       retire: () => this.#forget(key, session),
       [Symbol.dispose]: () => {
         if (held) this.#release(key, session);

@@ -22,6 +22,8 @@ export interface RangeQuestion {
 export function answerRange({ range, ifRange, etag, lengthBytes }: RangeQuestion): RangeAnswer {
   // a date, or a weak or other tag, is no proof that it is the same content
   if (range === undefined || (ifRange !== undefined && ifRange.trim() !== etag)) return ALL;
+  // engines that send a range with every request get what is empty, as from registries themselves
+  if (lengthBytes === 0) return ALL;
   const match = /^\s*bytes\s*=\s*(\d{0,15})\s*-\s*(\d{0,15})\s*$/i.exec(range);
   if (match === null) return ALL;
   const [, first, last] = match;
@@ -34,6 +36,6 @@ export function answerRange({ range, ifRange, etag, lengthBytes }: RangeQuestion
 }
 
 function suffix(length: number, lengthBytes: number): RangeAnswer {
-  if (length === 0 || lengthBytes === 0) return { kind: "unsatisfiable" };
+  if (length === 0) return { kind: "unsatisfiable" };
   return { kind: "span", firstByte: Math.max(0, lengthBytes - length), lastByte: lengthBytes - 1, open: false };
 }

@@ -9,6 +9,7 @@ import type { RegistryResponse } from "../registry/registry-http.ts";
 import { SkimmerError } from "../system/errors.ts";
 import type { BlobTarget } from "./blob-handler.ts";
 import { blobEtag, blobHeaders } from "./blob-headers.ts";
+import { answerRange } from "./byte-range.ts";
 import { DigestGate } from "./digest-gate.ts";
 import type { Exchange } from "./exchange.ts";
 import { returnedHeaders } from "./mirror-headers.ts";
@@ -40,6 +41,10 @@ export async function sendDirectly(exchange: Exchange, target: BlobTarget): Prom
     return { kind: "sent", status };
   }
   const place = placeOf(response);
+  if (place === undefined) {
+    response.body.destroy();
+    throw new SkimmerError("origin_failed", `the registry does not tell which part of ${target.digest} it sends`, { retriable: true });
+  }
   exchange.begin(status, { ...directHeaders(target, response), ...lengthHeaders(response) });
   const isPart = status === 206 && place.bodyBytes !== place.totalBytes;
   const { firstByte, totalBytes: lengthBytes } = place;
@@ -71,7 +76,7 @@ async function readRest(exchange: Exchange, target: BlobTarget, { gate, span }: 
   const { at } = gate;
   const response = await ask(exchange, target, { range: `bytes=${at}-${span.lastByte}` }, "GET");
   const place = placeOf(response);
-  const good = response.status === 200 || (response.status === 206 && place.firstByte === at);
+  const good = response.status === 200 || (response.status === 206 && place?.firstByte === at);
   if (!good) {
     response.body.destroy();
     throw new SkimmerError("origin_failed", `the registry answered ${response.status} for the rest of ${target.digest}`, {
@@ -98,11 +103,15 @@ function ask(
   });
 }
 
-/** The caller's range, where it is of this content: tags of the store behind the registry are none of ours. */
+/**
+ * The caller's range, where it is one that we would answer with a part: several at once would come as another kind of body, and
+ * tags of the store behind the registry are none of ours.
+ */
 function rangeOf(exchange: Exchange, digest: string): Record<string, string> {
   const range = exchange.header("range");
-  const ifRange = exchange.header("if-range");
-  return range === undefined || (ifRange !== undefined && ifRange.trim() !== blobEtag(digest)) ? {} : { range };
+  if (range === undefined || exchange.method === "HEAD") return {};
+  const question = { range, ifRange: exchange.header("if-range"), etag: blobEtag(digest), lengthBytes: Number.POSITIVE_INFINITY };
+  return answerRange(question).kind === "all" ? {} : { range: range.trim() };
 }
 
 async function answerHead(exchange: Exchange, target: BlobTarget, response: RegistryResponse): Promise<number> {
@@ -121,8 +130,8 @@ async function answerHead(exchange: Exchange, target: BlobTarget, response: Regi
   await response.body.dump();
   const first = await ask(exchange, target, { range: "bytes=0-0" }, "GET");
   first.body.destroy();
-  const { totalBytes } = placeOf(first);
-  const known = first.status === 206 || first.status === 200;
+  const totalBytes = placeOf(first)?.totalBytes;
+  const known = (first.status === 206 || first.status === 200) && totalBytes !== undefined;
   exchange.begin(known ? 200 : first.status, {
     ...directHeaders(target, first),
     ...(known && Number.isFinite(totalBytes) ? { "content-length": totalBytes } : {}),
@@ -161,12 +170,19 @@ async function pump(
   }
 }
 
-/** Where the body's bytes are in the blob. */
-function placeOf({ status, headers }: RegistryResponse): { firstByte: number; totalBytes: number; bodyBytes: number | undefined } {
+interface Place {
+  readonly firstByte: number;
+  readonly totalBytes: number;
+  readonly bodyBytes: number | undefined;
+}
+
+/** Where the body's bytes are in the blob; undefined: a part without a place. */
+function placeOf({ status, headers }: RegistryResponse): Place | undefined {
   const length = /^\d{1,15}$/.test(String(headers["content-length"])) ? Number(headers["content-length"]) : undefined;
-  const [, first, total] = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15})$/.exec(String(headers["content-range"])) ?? [];
-  if (status === 206 && first !== undefined) return { firstByte: Number(first), totalBytes: Number(total), bodyBytes: length };
-  return { firstByte: 0, totalBytes: length ?? Number.POSITIVE_INFINITY, bodyBytes: length };
+  if (status !== 206) return { firstByte: 0, totalBytes: length ?? Number.POSITIVE_INFINITY, bodyBytes: length };
+  const [, first, last, total] = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(String(headers["content-range"])) ?? [];
+  const [firstByte, lastByte, totalBytes] = [Number(first), Number(last), Number(total)];
+  return firstByte <= lastByte && lastByte < totalBytes ? { firstByte, totalBytes, bodyBytes: lastByte - firstByte + 1 } : undefined;
 }
 
 function directHeaders({ digest }: BlobTarget, { headers }: RegistryResponse): Record<string, string> {

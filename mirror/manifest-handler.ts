@@ -1,12 +1,14 @@
 /**
  * `GET` and `HEAD /v2/NAME/manifests/REFERENCE`. Drives.
  *
- * By digest: from the store, where the registry let this caller in within the last minute, or does so on being asked. By tag: the
+ * By digest: from the store, where the registry let this caller in within the last minute, or does so on being asked, and only what
+ * this repository gave before. By tag: the
  * registry is asked at each pull, by HEAD where the manifest is known (Docker Hub counts GETs). Registry down: what was known
  * last, within the grace time, marked so, and only for callers who had it or where anyone may.
  * Invariant: what is kept and given out has its digest.
  */
 import { digestOf, hasDigest, isDigest } from "../registry/digest.ts";
+import { type Manifest, parseManifest } from "../registry/manifest.ts";
 import { MOST_MANIFEST_BYTES } from "../registry/registry-client.ts";
 import { type RegistryResponse, readWhole } from "../registry/registry-http.ts";
 import type { Clock } from "../system/clock.ts";
@@ -14,12 +16,15 @@ import { SkimmerError } from "../system/errors.ts";
 import type { Acceptances, AcceptedCaller } from "./acceptances.ts";
 import { namesTag } from "./blob-headers.ts";
 import type { Exchange } from "./exchange.ts";
+import type { KnownImages } from "./known-images.ts";
 import type { ManifestStore, StoredManifest, TagName } from "./manifest-store.ts";
 import { type CacheState, returnedHeaders } from "./mirror-headers.ts";
 import { callerKey, type Upstream } from "./upstream.ts";
 
 export interface ManifestHandlerOptions {
   readonly store: ManifestStore;
+  /** Learns what each manifest names. */
+  readonly images: KnownImages;
   readonly acceptances: Acceptances;
   readonly clock: Clock;
   readonly epochMs: () => number;
@@ -32,6 +37,11 @@ export interface ManifestTarget {
   readonly repository: string;
   /** Tag or digest. */
   readonly reference: string;
+}
+
+interface Answer {
+  readonly stored: StoredManifest;
+  readonly cache: CacheState;
 }
 
 const ANSWER_LIMIT_MS = 30_000;
@@ -55,7 +65,8 @@ export class ManifestHandler {
   /** Answers the request. Rejects with what nobody can help: the registry is unreachable, the caller is gone. */
   async handle(exchange: Exchange, target: ManifestTarget): Promise<void> {
     const stored = await this.#known(exchange, target);
-    if (stored !== undefined && isDigest(target.reference) && this.#isFresh(exchange, target)) return answer(exchange, stored, "hit");
+    if (stored !== undefined && isDigest(target.reference) && this.#isFresh(exchange, target))
+      return this.#answer(exchange, target, { stored, cache: "hit" });
     let response: RegistryResponse;
     try {
       response = await this.#ask(exchange, target, stored === undefined ? "GET" : "HEAD");
@@ -75,20 +86,23 @@ export class ManifestHandler {
     const current = isDigest(target.reference) ? target.reference : typeof digest === "string" ? digest : undefined;
     if (current === stored.digest) {
       await this.#note(exchange, target, stored);
-      return answer(exchange, stored, "hit");
+      return this.#answer(exchange, target, { stored, cache: "hit" });
     }
-    const newer = current === undefined || !isDigest(current) ? undefined : await this.#options.store.get(current);
+    const newer = current === undefined || !isDigest(current) ? undefined : await this.#get(target, current);
     if (newer === undefined) return this.#take(exchange, target, await this.#ask(exchange, target, "GET"));
     await this.#note(exchange, target, newer);
-    answer(exchange, newer, "hit");
+    this.#answer(exchange, target, { stored: newer, cache: "hit" });
   }
 
   /** What the store has under this digest, or what the tag named last. */
   async #known(exchange: Exchange, target: ManifestTarget): Promise<StoredManifest | undefined> {
-    const { store } = this.#options;
-    if (isDigest(target.reference)) return store.get(target.reference);
-    const record = await store.tag(tagName(exchange, target));
-    return record && store.get(record.digest);
+    if (isDigest(target.reference)) return this.#get(target, target.reference);
+    const record = await this.#options.store.tag(tagName(exchange, target));
+    return record && this.#get(target, record.digest);
+  }
+
+  #get({ upstream, repository }: ManifestTarget, digest: string): Promise<StoredManifest | undefined> {
+    return this.#options.store.get({ base: upstream.base, repository, digest });
   }
 
   #isFresh(exchange: Exchange, target: ManifestTarget): boolean {
@@ -122,9 +136,9 @@ export class ManifestHandler {
         `the registry's manifest of ${target.repository}:${target.reference} does not have the digest ${digest}`,
       );
     const manifest: StoredManifest = { bytes, digest, mediaType: String(headers["content-type"] ?? "application/octet-stream") };
-    await this.#options.store.put(manifest);
+    await this.#options.store.put({ base: target.upstream.base, repository: target.repository }, manifest);
     await this.#note(exchange, target, manifest);
-    answer(exchange, manifest, "miss");
+    this.#answer(exchange, target, { stored: manifest, cache: "miss" });
   }
 
   /** The registry gave this caller the manifest just now. */
@@ -170,15 +184,31 @@ export class ManifestHandler {
       this.isOpen(target.upstream.base, target.repository) ||
       target.upstream.lendsCredentials ||
       acceptances.wasWithin(whoAsks(exchange, target), graceMs, clock.nowMs());
-    const stored = may ? await store.get(record?.digest ?? target.reference).catch(() => undefined) : undefined;
+    const stored = may ? await this.#get(target, record?.digest ?? target.reference) : undefined;
     if (stored === undefined) return false;
     exchange.account.reason = "the registry cannot be reached";
-    answer(exchange, stored, "stale");
+    this.#answer(exchange, target, { stored, cache: "stale" });
     return true;
+  }
+
+  #answer(exchange: Exchange, { upstream, repository }: ManifestTarget, { stored, cache }: Answer): void {
+    const image = readImage(stored.bytes);
+    if (image !== undefined) this.#options.images.note({ base: upstream.base, repository }, stored.digest, image);
+    send(exchange, stored, cache);
   }
 }
 
-function answer(exchange: Exchange, { bytes, mediaType, digest }: StoredManifest, cache: CacheState): void {
+/** undefined for an index, and for what cannot be read: it is the engine's to judge. */
+function readImage(bytes: Buffer): Extract<Manifest, { kind: "image" }> | undefined {
+  try {
+    const manifest = parseManifest(bytes);
+    return manifest.kind === "image" ? manifest : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function send(exchange: Exchange, { bytes, mediaType, digest }: StoredManifest, cache: CacheState): void {
   const etag = `"${digest}"`;
   Object.assign(exchange.account, { cache, source: cache === "miss" ? "registry" : "store" });
   const headers = { "docker-content-digest": digest, etag, "docker-distribution-api-version": "registry/2.0" };

@@ -1,16 +1,27 @@
 /**
- * Manifests on disk: verified content by digest, and what each tag named last. Drives files; small and few, so each is
- * one JSON file, written whole and renamed. Damaged files count as absent.
- * Bounded: MOST_ENTRIES of each kind; the ones written longest ago go.
+ * Manifests on disk: verified content by repository and digest, and what each tag named last. Drives files; small and few, so
+ * each is one JSON file, written whole and renamed. Damaged files count as absent.
+ * Bounded: MOST_ENTRIES and MOST_BYTES of each kind on disk, MOST_MEMORY_BYTES in memory; the ones written longest ago go.
+ *
+ * Invariant: a manifest is found under the repository only that gave it: who may read one repository may not read another, and
+ * another registry may call the same bytes something else.
  */
 import { hash, randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hasDigest, isDigest } from "../registry/digest.ts";
 
+/** A manifest's content. */
 export interface StoredManifest {
   readonly bytes: Buffer;
   readonly mediaType: string;
+  readonly digest: string;
+}
+
+/** Whose manifest it is. */
+export interface ManifestName {
+  readonly base: string;
+  readonly repository: string;
   readonly digest: string;
 }
 
@@ -32,15 +43,19 @@ export interface TagName {
 }
 
 const MOST_ENTRIES = 20_000;
-/** So many writes between two looks at the number of files. */
-const TRIM_EVERY = 500;
-const MOST_IN_MEMORY = 200;
+const MOST_BYTES = 512 * 1024 * 1024;
+/** So much is written between two looks at the number and length of files. */
+const TRIM_WRITES = 500;
+const TRIM_BYTES = 32 * 1024 * 1024;
+const MOST_MEMORY_BYTES = 16 * 1024 * 1024;
 
 export class ManifestStore {
   readonly #contents: string;
   readonly #tags: string;
   readonly #memory = new Map<string, StoredManifest>();
+  #memoryBytes = 0;
   #writes = 0;
+  #writtenBytes = 0;
 
   private constructor(folder: string) {
     this.#contents = join(folder, "contents");
@@ -53,19 +68,20 @@ export class ManifestStore {
     return store;
   }
 
-  async get(digest: string): Promise<StoredManifest | undefined> {
-    const known = this.#memory.get(digest) ?? (await this.#read(digest));
-    if (known !== undefined) this.#remember(known);
+  async get(name: ManifestName): Promise<StoredManifest | undefined> {
+    const key = keyOf(name);
+    const known = this.#memory.get(key) ?? (await this.#read(key, name.digest));
+    if (known !== undefined) this.#remember(key, known);
     return known;
   }
 
   /** Keeps content whose digest the caller has checked. */
-  async put(manifest: StoredManifest): Promise<void> {
-    const isNew = !this.#memory.has(manifest.digest) && (await this.#read(manifest.digest)) === undefined;
-    this.#remember(manifest);
-    if (!isNew) return;
+  async put(name: Omit<ManifestName, "digest">, manifest: StoredManifest): Promise<void> {
     const { digest, mediaType, bytes } = manifest;
-    await this.#write(join(this.#contents, fileOf(digest)), { digest, mediaType, content: bytes.toString("base64") });
+    const key = keyOf({ ...name, digest });
+    const isNew = !this.#memory.has(key) && (await this.#read(key, digest)) === undefined;
+    this.#remember(key, manifest);
+    if (isNew) await this.#write(join(this.#contents, key), { digest, mediaType, content: bytes.toString("base64") });
   }
 
   async tag(name: TagName): Promise<TagRecord | undefined> {
@@ -79,43 +95,57 @@ export class ManifestStore {
     await this.#write(join(this.#tags, tagFile(name)), { ...name, ...record });
   }
 
-  async #read(digest: string): Promise<StoredManifest | undefined> {
-    const { mediaType, content } = await readJson(join(this.#contents, fileOf(digest)));
+  async #read(key: string, digest: string): Promise<StoredManifest | undefined> {
+    const { mediaType, content } = await readJson(join(this.#contents, key));
     if (typeof mediaType !== "string" || typeof content !== "string") return undefined;
     const bytes = Buffer.from(content, "base64");
     return hasDigest(bytes, digest) ? { bytes, mediaType, digest } : undefined;
   }
 
-  #remember(manifest: StoredManifest): void {
-    this.#memory.delete(manifest.digest);
-    this.#memory.set(manifest.digest, manifest);
-    if (this.#memory.size > MOST_IN_MEMORY) this.#memory.delete(this.#memory.keys().next().value as string);
+  #remember(key: string, manifest: StoredManifest): void {
+    this.#forget(key);
+    this.#memory.set(key, manifest);
+    this.#memoryBytes += manifest.bytes.length;
+    while (this.#memoryBytes > MOST_MEMORY_BYTES) this.#forget(this.#memory.keys().next().value as string);
+  }
+
+  #forget(key: string): void {
+    this.#memoryBytes -= this.#memory.get(key)?.bytes.length ?? 0;
+    this.#memory.delete(key);
   }
 
   async #write(path: string, value: object): Promise<void> {
     const part = `${path}.${randomBytes(4).toString("hex")}`;
-    await writeFile(part, JSON.stringify(value), { mode: 0o600 });
+    const text = JSON.stringify(value);
+    await writeFile(part, text, { mode: 0o600 });
     await rename(part, path);
-    if (++this.#writes % TRIM_EVERY === 0) for (const folder of [this.#contents, this.#tags]) await trim(folder);
+    this.#writes++;
+    this.#writtenBytes += text.length;
+    if (this.#writes < TRIM_WRITES && this.#writtenBytes < TRIM_BYTES) return;
+    this.#writes = 0;
+    this.#writtenBytes = 0;
+    for (const folder of [this.#contents, this.#tags]) await trim(folder);
   }
 }
 
-/** Removes the oldest files beyond the bound. */
+/** Removes the oldest files beyond the bounds. */
 async function trim(folder: string): Promise<void> {
-  const names = await readdir(folder);
-  if (names.length <= MOST_ENTRIES) return;
-  const aged: { path: string; atMs: number }[] = [];
-  for (const name of names) {
+  const files: { path: string; atMs: number; lengthBytes: number }[] = [];
+  for (const name of await readdir(folder)) {
     const path = join(folder, name);
     const found = await stat(path).catch(() => undefined);
-    if (found !== undefined) aged.push({ path, atMs: found.mtimeMs });
+    if (found !== undefined) files.push({ path, atMs: found.mtimeMs, lengthBytes: found.size });
   }
-  aged.sort((a, b) => a.atMs - b.atMs);
-  for (const { path } of aged.slice(0, aged.length - MOST_ENTRIES)) await rm(path, { force: true });
+  files.sort((a, b) => b.atMs - a.atMs);
+  let bytes = 0;
+  for (const [index, { path, lengthBytes }] of files.entries()) {
+    bytes += lengthBytes;
+    if (index >= MOST_ENTRIES || bytes > MOST_BYTES) await rm(path, { force: true });
+  }
 }
 
-function fileOf(digest: string): string {
-  return digest.replace(":", "-");
+function keyOf({ base, repository, digest }: ManifestName): string {
+  return hash("sha256", JSON.stringify([base, repository, digest]), "hex");
 }
 
 function tagFile({ base, repository, reference, accept }: TagName): string {

@@ -16,6 +16,7 @@ import { Acceptances } from "./acceptances.ts";
 import { BlobHandler, type ContentSource } from "./blob-handler.ts";
 import { BlobSessions } from "./blob-sessions.ts";
 import { Exchange } from "./exchange.ts";
+import { KnownImages } from "./known-images.ts";
 import { ManifestHandler } from "./manifest-handler.ts";
 import { ManifestStore } from "./manifest-store.ts";
 import type { MirrorSettings } from "./mirror-options.ts";
@@ -34,10 +35,14 @@ export interface MirrorOptions {
   /** Certificates of registries that no configuration tells of. */
   readonly tls: RegistryTls;
   readonly logger: Logger;
+  /** How long a caller may take nothing and send nothing; absent: a quarter of an hour. */
+  readonly stallLimitMs?: number;
 }
 
 const HEADERS_LIMIT_MS = 30_000;
 const IDLE_LIMIT_MS = 120_000;
+/** Longer than any registry takes to answer a push. */
+const STALL_LIMIT_MS = 15 * 60_000;
 const MOST_CONNECTIONS = 4096;
 
 export class Mirror implements AsyncDisposable {
@@ -65,7 +70,7 @@ export class Mirror implements AsyncDisposable {
       serve,
     );
     this.#server.on("connect", (request: IncomingMessage, socket: Duplex, head: Buffer) => this.#proxy.connect(request, socket, head));
-    this.#server.timeout = 0;
+    this.#server.timeout = options.stallLimitMs ?? STALL_LIMIT_MS;
     this.#server.maxConnections = MOST_CONNECTIONS;
     this.#server.on("clientError", (_error, socket) => socket.destroy());
   }
@@ -78,10 +83,11 @@ export class Mirror implements AsyncDisposable {
     const store = await ManifestStore.open(join(home, "mirror", "manifests"));
     const upstreams = stack.use(new Upstreams({ config, tls, clock: realClock }));
     const acceptances = new Acceptances();
-    const manifests = new ManifestHandler({ store, acceptances, clock: realClock, epochMs: () => Date.now(), graceMs });
+    const images = new KnownImages();
+    const manifests = new ManifestHandler({ store, images, acceptances, clock: realClock, epochMs: () => Date.now(), graceMs });
     const sessions = stack.use(new BlobSessions({ clock: realClock, logger, lingerMs: settings.lingerMs }));
     const isOpen = manifests.isOpen.bind(manifests);
-    const blobs = new BlobHandler({ source, sessions, acceptances, clock: realClock, logger, graceMs, isOpen });
+    const blobs = new BlobHandler({ source, sessions, acceptances, images, clock: realClock, logger, graceMs, isOpen });
     const routes = new RegistryRoutes({ config, upstreams, manifests, blobs, preheatPushes: settings.preheatPushes, logger });
     stack.use(routes);
     const paths = authorityPaths(home);

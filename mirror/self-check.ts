@@ -85,7 +85,13 @@ export class SelfCheck {
       if (count.bytes + lengthBytes > MOST_BYTES || !digest.startsWith("sha256:")) continue;
       const { status, headers, body } = await client.send({ path: `/v2/${repository}/blobs/${digest}`, repository, signal });
       const hash = createHash("sha256");
-      for await (const chunk of body as AsyncIterable<Buffer>) hash.update(chunk);
+      let length = 0;
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        length += chunk.length;
+        if (length > lengthBytes)
+          throw new SkimmerError("origin_failed", `the mirror sends more than the ${lengthBytes} bytes of ${digest}`);
+        hash.update(chunk);
+      }
       if (status !== 200 || `sha256:${hash.digest("hex")}` !== digest)
         throw new SkimmerError("origin_failed", `the mirror answered ${status} for ${digest}, or with other content`);
       count.blobs++;

@@ -4,12 +4,15 @@
  * Invariant: a caller's own Authorization goes to the registry that he asked for and nowhere else; ours only where he has none.
  */
 import { hash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import type { Dispatcher } from "undici";
 import { RegistryClient } from "../registry/registry-client.ts";
 import { openRegistryConnections, type RegistryResponse, type RegistryTls, sendToRegistry } from "../registry/registry-http.ts";
 import { TokenCache } from "../registry/token-cache.ts";
 import type { Clock } from "../system/clock.ts";
 import { SkimmerError } from "../system/errors.ts";
+import { parseOriginTls } from "../torrents/origin-tls.ts";
+import type { OriginTls } from "../torrents/task-api.ts";
 import { type MirrorConfig, plainRegistry, type RegistryConfig, rewriteRepository } from "./mirror-config.ts";
 
 /** Unconfigured registries whose clients are kept; the one that was asked longest ago goes. */
@@ -30,11 +33,14 @@ export interface UpstreamCall {
 export class Upstream {
   readonly config: RegistryConfig;
   readonly dispatcher: Dispatcher;
+  /** Whom others (seeders) are to trust who read here for this host; undefined: whom they trust anyway. */
+  readonly tls: OriginTls | undefined;
   readonly #client: RegistryClient | undefined;
 
-  constructor(config: RegistryConfig, parts: { dispatcher: Dispatcher; tokens: TokenCache; clock: Clock }) {
+  constructor(config: RegistryConfig, parts: { dispatcher: Dispatcher; tls?: OriginTls; tokens: TokenCache; clock: Clock }) {
     this.config = config;
     this.dispatcher = parts.dispatcher;
+    this.tls = parts.tls;
     if (config.credentials !== undefined)
       this.#client = new RegistryClient({ base: config.base, credentials: config.credentials, ...parts });
   }
@@ -121,14 +127,25 @@ export class Upstreams implements AsyncDisposable {
   }
 
   #make(config: RegistryConfig): Upstream {
-    return new Upstream(config, { dispatcher: this.#dispatcherFor(config), tokens: this.#tokens, clock: this.#clock });
+    return new Upstream(config, { ...this.#trustFor(config), tokens: this.#tokens, clock: this.#clock });
   }
 
-  #dispatcherFor({ caFile, insecure }: RegistryConfig): Dispatcher {
-    if (caFile === undefined && !insecure) return this.#common;
-    const made = openRegistryConnections({ caFile: caFile ?? this.#tls.caFile, insecure: insecure || this.#tls.insecure });
-    this.#own.push(made);
-    return made;
+  #trustFor({ caFile, insecure, base }: RegistryConfig): { dispatcher: Dispatcher; tls?: OriginTls } {
+    if (caFile === undefined && !insecure) return { dispatcher: this.#common };
+    const dispatcher = openRegistryConnections({ caFile: caFile ?? this.#tls.caFile, insecure: insecure || this.#tls.insecure });
+    this.#own.push(dispatcher);
+    return base.startsWith("https:") ? { dispatcher, tls: trustOf({ caFile, insecure }) } : { dispatcher };
+  }
+}
+
+function trustOf({ caFile, insecure }: Pick<RegistryConfig, "caFile" | "insecure">): OriginTls | undefined {
+  try {
+    return parseOriginTls({ ca: caFile === undefined ? undefined : readFileSync(caFile, "utf8"), insecure });
+  } catch (cause) {
+    throw new SkimmerError("bad_request", `the authorities in ${caFile} cannot be sent to seeders: ${(cause as Error).message}`, {
+      hint: "Give the certificates of this registry's authorities only.",
+      cause,
+    });
   }
 }
 

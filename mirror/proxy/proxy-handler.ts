@@ -35,7 +35,7 @@ export interface ProxyHandlerOptions {
 
 const CONNECT_LIMIT_MS = 10_000;
 const HANDSHAKE_LIMIT_MS = 10_000;
-/** A tunnel in which nothing moves. */
+/** A tunnel, open or opened here, in which nothing moves. */
 const IDLE_LIMIT_MS = 15 * 60_000;
 const REFUSED = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 const LOGIN_NEEDED =
@@ -53,7 +53,7 @@ export class ProxyHandler implements Disposable {
   constructor(options: ProxyHandlerOptions) {
     this.#options = options;
     this.#inner = createServer({ requestTimeout: 0 }, options.serve);
-    this.#inner.timeout = 0;
+    this.#inner.timeout = IDLE_LIMIT_MS;
     this.#inner.on("clientError", (_error, socket) => socket.destroy());
   }
 

@@ -98,11 +98,16 @@ test("ManifestStore keeps what has its digest, over restarts; damage counts as a
   const store = await ManifestStore.open(folder.path);
   const bytes = Buffer.from('{"schemaVersion":2}');
   const manifest = { bytes, digest: digestOf(bytes), mediaType: "application/x" };
-  await store.put(manifest);
-  const name = { base: "https://r", repository: "a", reference: "v1", accept: "x" };
+  const place = { base: "https://r", repository: "a" };
+  await store.put(place, manifest);
+  const name = { ...place, reference: "v1", accept: "x" };
   await store.putTag(name, { digest: manifest.digest, seenAtMs: 5, open: true });
   const again = await ManifestStore.open(folder.path);
-  t.deepEqual(await again.get(manifest.digest), manifest);
+  const own = { ...place, digest: manifest.digest };
+  t.deepEqual(await again.get(own), manifest);
+  // another repository, and another registry, have nothing by it
+  t.is(await again.get({ ...own, repository: "b" }), undefined);
+  t.is(await again.get({ ...own, base: "https://s" }), undefined);
   t.deepEqual(await again.tag(name), { digest: manifest.digest, seenAtMs: 5, open: true });
   t.is(await again.tag({ ...name, accept: "y" }), undefined);
   t.is(await again.tag({ ...name, base: "https://s" }), undefined);
@@ -110,9 +115,9 @@ test("ManifestStore keeps what has its digest, over restarts; damage counts as a
   const path = join(folder.path, "contents", file);
   t.is((await stat(path)).mode & 0o777, 0o600);
   await writeFile(path, JSON.stringify({ mediaType: "application/x", content: Buffer.from("other").toString("base64") }));
-  t.is(await (await ManifestStore.open(folder.path)).get(manifest.digest), undefined);
+  t.is(await (await ManifestStore.open(folder.path)).get(own), undefined);
   await writeFile(path, "{");
-  t.is(await (await ManifestStore.open(folder.path)).get(manifest.digest), undefined);
+  t.is(await (await ManifestStore.open(folder.path)).get(own), undefined);
 });
 
 test("CertificateAuthority: clients that trust it accept its hosts, names and addresses alike", async (t) => {

@@ -1,5 +1,7 @@
 /** Whatever of ours fails, the engine gets its layer: the mirror with a host daemon that is none. */
-import { randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import http from "node:http";
 import test from "ava";
 import { Mirror } from "../../../mirror/mirror.ts";
 import { parseRegistryUrl, readMirrorConfig } from "../../../mirror/mirror-config.ts";
@@ -9,6 +11,7 @@ import { SkimmerError } from "../../../system/errors.ts";
 import { silentLogger } from "../../../system/logger.ts";
 import { temporaryFolder } from "../../support/folders.ts";
 import { type Pulled, pull } from "../../support/mirror-place.ts";
+import { until } from "../../support/processes.ts";
 import { ScriptedRegistry } from "../../support/scripted-registry.ts";
 
 type Stream = (span: ByteSpan, sink: ContentSink, signal: AbortSignal) => Promise<void>;
@@ -33,8 +36,12 @@ function contentOf(lengthBytes: number, stream: Stream): Content {
 }
 
 /** A mirror whose daemon answers `content` for every blob. */
-async function place(content: () => Promise<Content | undefined>): Promise<{
+async function place(
+  content: () => Promise<Content | undefined>,
+  stallLimitMs?: number,
+): Promise<{
   registry: ScriptedRegistry;
+  url: string;
   get(bytes: Buffer, headers?: Record<string, string>): Promise<Pulled>;
   [Symbol.asyncDispose](): Promise<void>;
 }> {
@@ -48,9 +55,10 @@ async function place(content: () => Promise<Content | undefined>): Promise<{
     lingerMs: 1000,
     preheatPushes: false,
   };
-  const mirror = stack.use(await Mirror.start({ settings, source: { content }, home, tls: {}, logger: silentLogger }));
+  const mirror = stack.use(await Mirror.start({ settings, source: { content }, home, tls: {}, logger: silentLogger, stallLimitMs }));
   return {
     registry,
+    url: mirror.url,
     get: (bytes, headers) => pull(`${mirror.url}/v2/team/app/blobs/${registry.addBlob("team/app", bytes).digest}`, headers),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
@@ -115,10 +123,67 @@ test("the swarm sends other bytes: the answer is cut before its end, and the nex
   const wrong = Buffer.from(BYTES);
   wrong[7] ^= 1;
   await using here = await place(async () => contentOf(BYTES.length, async (_span, sink) => sink(wrong)));
-  // it may be cut before its headers went out
-  const first = await here.get(BYTES).catch(() => ({ complete: false }));
-  t.false(first.complete);
+  t.false((await here.get(BYTES)).complete);
   const second = await here.get(BYTES);
   t.true(second.complete && second.body.equals(BYTES));
   t.is(second.headers["x-skimmer-cache"], "bypass");
+});
+
+test("straight from the registry: several ranges, or a range of a HEAD, are answered with everything", async (t) => {
+  await using here = await place(() => Promise.reject(new SkimmerError("no_seeder", "none")));
+  const several = await here.get(BYTES, { range: "bytes=0-9,20-29" });
+  t.is(several.status, 200);
+  t.true(several.complete && several.body.equals(BYTES));
+  const { digest } = here.registry.addBlob("team/app", BYTES);
+  const head = await pull(`${here.url}/v2/team/app/blobs/${digest}`, { range: "bytes=0-9" }, "HEAD");
+  t.is(head.status, 200);
+  t.is(head.headers["content-length"], String(BYTES.length));
+});
+
+test("straight from the registry: a part that does not say which one is no answer", async (t) => {
+  await using here = await place(() => Promise.reject(new SkimmerError("no_seeder", "none")));
+  const { digest } = here.registry.addBlob("team/app", BYTES);
+  const path = `/v2/team/app/blobs/${digest}`;
+  here.registry.behaviour.fail.set(path, 206);
+  t.is((await pull(here.url + path, { range: "bytes=0-9" })).status, 502);
+});
+
+test("a blob by sha512: checked by that, whatever the store knows of it", async (t) => {
+  const wrong = Buffer.from(BYTES);
+  wrong[7] ^= 1;
+  const known = { ...contentOf(BYTES.length, async (_span, sink) => sink(wrong)), sha256: hash("sha256", wrong, "hex"), complete: true };
+  await using here = await place(async () => known);
+  const digest = `sha512:${hash("sha512", BYTES, "hex")}`;
+  t.false((await pull(`${here.url}/v2/team/app/blobs/${digest}`)).complete);
+  here.registry.blobs.set(`team/app/${digest}`, { bytes: BYTES, mediaType: "application/octet-stream" });
+  const second = await pull(`${here.url}/v2/team/app/blobs/${digest}`);
+  t.true(second.complete && second.body.equals(BYTES));
+});
+
+test("a reader who takes nothing: no more is read for him than his connection holds, and at last he is cut", async (t) => {
+  const chunk = Buffer.alloc(256 * 1024);
+  const lengthBytes = 1024 * chunk.length;
+  let given = 0;
+  let ended: unknown;
+  const source = contentOf(lengthBytes, async (_span, sink) => {
+    try {
+      for (let at = 0; at < lengthBytes; at += chunk.length) {
+        await sink(chunk);
+        given += chunk.length;
+      }
+    } catch (thrown) {
+      ended = thrown;
+      throw thrown;
+    }
+  });
+  await using here = await place(async () => source, 500);
+  const sent = http.get(`${here.url}/v2/team/app/blobs/sha256:${"1".repeat(64)}`, { agent: false });
+  sent.on("error", () => undefined);
+  const [answer] = (await once(sent, "response")) as [http.IncomingMessage];
+  answer.pause();
+  await until(() => ended !== undefined);
+  sent.destroy();
+  t.is((ended as SkimmerError).code, "cancelled");
+  // both ends' socket buffers, of 256 MiB
+  t.true(given < 32 * 1024 * 1024, `${given} bytes`);
 });
