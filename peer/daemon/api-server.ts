@@ -22,9 +22,11 @@ import {
   type SeedResult,
   type TaskDetail,
   type TaskRow,
+  type TorrentListing,
+  type TorrentWish,
 } from "./daemon-api.ts";
 import { parseDownloadRequest } from "./parse-download-request.ts";
-import { parseLimits, parseListing, parseSeed } from "./parse-small-requests.ts";
+import { parseLimits, parseListing, parseSeed, parseTorrentWish } from "./parse-small-requests.ts";
 import type { ContentSink } from "./stream-content.ts";
 
 /** Ways to the caller of a download. */
@@ -43,6 +45,7 @@ export interface ApiTarget {
   limits(): Required<HostLimits>;
   setLimits(change: HostLimits): void;
   seed(request: SeedRequest, options: { signal: AbortSignal }): Promise<SeedResult>;
+  describeTorrent(wish: TorrentWish, options: { signal: AbortSignal }): Promise<TorrentListing>;
   list(request: ListRequest, options: { signal: AbortSignal }): Promise<unknown>;
   /** False where there is no such task. */
   removeTask(infoHash: InfoHash): Promise<boolean>;
@@ -78,7 +81,7 @@ export function makeApiServer(target: ApiTarget, logger: Logger, { everybody = f
 }
 
 /** What reads, and downloads, which are the caller's own. */
-const FOR_EVERYBODY: ReadonlySet<string> = new Set(["POST /v1/downloads", "POST /v1/listings", "POST /v1/seeds"]);
+const FOR_EVERYBODY: ReadonlySet<string> = new Set(["POST /v1/downloads", "POST /v1/listings", "POST /v1/seeds", "POST /v1/torrents"]);
 
 async function routeForEverybody(target: ApiTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = (request.url ?? "/").split("?", 1)[0];
@@ -105,6 +108,8 @@ async function route(target: ApiTarget, request: IncomingMessage, response: Serv
     return send(response, 200, target.limits());
   }
   if (name === "POST /v1/seeds") return send(response, 200, await target.seed(parseSeed(await readJson(request)), whileOpen(response)));
+  if (name === "POST /v1/torrents")
+    return send(response, 200, await target.describeTorrent(parseTorrentWish(await readJson(request)), whileOpen(response)));
   if (name === "POST /v1/listings")
     return send(response, 200, await target.list(parseListing(await readJson(request)), whileOpen(response)));
   if (path.startsWith("/v1/tasks/")) return routeTask(target, request.method, { hash: path.slice("/v1/tasks/".length), response });

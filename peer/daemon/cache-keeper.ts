@@ -2,7 +2,7 @@
  * Keeps the host's store within its quota and age. Drives: looks every now and then, and after each download.
  * Counts only the store's own bytes, as the disk has them; what others keep on the same disk is not ours to count.
  */
-import { stat, statfs } from "node:fs/promises";
+import { readdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { CacheSize } from "../../system/cache-size.ts";
 import type { Logger } from "../../system/logger.ts";
@@ -14,6 +14,7 @@ import type { TaskIndex } from "./task-index.ts";
 const CHECK_MS = 30_000;
 const STAT_BLOCK_BYTES = 512;
 const DATA_FILE = "data";
+const FILES_FOLDER = "files";
 
 export interface CacheKeeperOptions {
   /** Most content; 0 bytes: no bound. A share is of the file system that `home` is on. */
@@ -82,13 +83,24 @@ export class CacheKeeper implements Disposable {
 
   async #describe(entry: TaskEntry): Promise<CachedTask<TaskEntry["infoHash"]>> {
     const { index, runs } = this.#options;
-    const found = await stat(join(index.directory(entry.infoHash), DATA_FILE)).catch(() => undefined);
-    const shared = (found?.nlink ?? 1) > 1;
     return {
       id: entry.infoHash,
-      diskBytes: shared ? 0 : (found?.blocks ?? 0) * STAT_BLOCK_BYTES,
+      diskBytes: await contentBytesOnDisk(index.directory(entry.infoHash)),
       lastUsedAtMs: entry.lastUsedAtMs,
       held: entry.pinned === true || runs.isHeld(entry.infoHash),
     };
   }
+}
+
+/** Bytes of the task's content that are the store's alone: a file that is an output too costs nothing. */
+async function contentBytesOnDisk(directory: string): Promise<number> {
+  const folder = join(directory, FILES_FOLDER);
+  const numbers = await readdir(folder).catch(() => []);
+  const paths = numbers.length === 0 ? [join(directory, DATA_FILE)] : numbers.map((number) => join(folder, number));
+  let bytes = 0;
+  for (const path of paths) {
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && found.nlink === 1) bytes += found.blocks * STAT_BLOCK_BYTES;
+  }
+  return bytes;
 }

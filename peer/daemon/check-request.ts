@@ -5,13 +5,14 @@
  */
 import { SkimmerError } from "../../system/errors.ts";
 import { parseRate } from "../../system/units.ts";
-import { MAX_PIECE_BYTES, MIN_PIECE_BYTES } from "../../torrents/geometry.ts";
+import { BLOCK_BYTES, LEAST_WISHED_PIECE_BYTES, MAX_PIECE_BYTES } from "../../torrents/geometry.ts";
 import { parseHeaders } from "../../torrents/parse-task-request.ts";
 import type { Pattern } from "./daemon-api.ts";
 
 const MAX_HEADER_BYTES = 64 * 1024;
 const MAX_LABEL_LENGTH = 256;
 const MAX_FILTERS = 50;
+const MAX_LINK_LENGTH = 2048;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
 const PRINTABLE = /^[^\u0000-\u001f\u007f]*$/;
 /** Headers that describe the connection or the range; the transfer sets them itself. */
@@ -69,9 +70,33 @@ export function checkRange(text: string): { firstByte: number; lastByte: number 
 
 /** A power of two within the bounds of geometry.ts. */
 export function checkPieceLength(bytes: number): number {
-  const sane = Number.isInteger(bytes) && bytes >= MIN_PIECE_BYTES && bytes <= MAX_PIECE_BYTES && (bytes & (bytes - 1)) === 0;
-  if (!sane) throw bad(`${bytes} is not a piece length`, "Give a power of two from 256 KiB to 16 MiB.");
+  const sane = Number.isInteger(bytes) && bytes >= LEAST_WISHED_PIECE_BYTES && bytes <= MAX_PIECE_BYTES && (bytes & (bytes - 1)) === 0;
+  if (!sane) throw bad(`${bytes} is not a piece length`, "Give a power of two from 64 KiB to 16 MiB.");
   return bytes;
+}
+
+/** A power of two, as BEP 52 wants it. */
+export function checkTorrentPieceLength(bytes: number): number {
+  const sane = Number.isInteger(bytes) && bytes >= BLOCK_BYTES && bytes <= MAX_PIECE_BYTES && (bytes & (bytes - 1)) === 0;
+  if (!sane) throw bad(`${bytes} is not a piece length of a torrent`, "Give a power of two from 16 KiB to 16 MiB.");
+  return bytes;
+}
+
+/** URL of a tracker: http, https, udp, ws or wss. */
+export function checkTracker(text: string): string {
+  if (!/^(https?|udp|wss?):\/\//i.test(text) || !URL.canParse(text) || text.length > MAX_LINK_LENGTH)
+    throw bad(`"${clip(text)}" is not a tracker`, "Write http://HOST/announce or udp://HOST:PORT.");
+  return text;
+}
+
+/** URL of a server that has the content (BEP 19). */
+export function checkWebSeed(text: string): string {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text) || text.length > MAX_LINK_LENGTH)
+    throw bad(
+      `"${clip(text)}" is not a web seed`,
+      "Write the URL of the file, or of the folder that the torrent's folder is in, with a slash.",
+    );
+  return text;
 }
 
 /** A short printable label. */

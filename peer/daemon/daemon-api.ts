@@ -6,7 +6,10 @@
  * one `done` or `error`. With `stream` there are `data` events among them: after such a line come `length` bytes of the
  * content, in order. Closing the connection cancels the request.
  */
-import type { Offence } from "../../torrents/task-api.ts";
+
+import type { FileSelection } from "../../torrents/file-selection.ts";
+import type { Offence, OriginTls } from "../../torrents/task-api.ts";
+import type { TrackerStatus } from "../discovery/tracker-tiers.ts";
 import type { BytesFrom, TorrentPeer } from "../engine/types.ts";
 import type { TorrentSource } from "./torrent-source.ts";
 
@@ -15,6 +18,12 @@ export interface DownloadRequest {
   readonly url: string;
   /** Absolute path of the file to write; absent: the content only goes into the host's store. */
   readonly output?: string;
+  /** Absolute path of the folder to write into, by the torrent's name: for torrents, in place of `output`. */
+  readonly outputFolder?: string;
+  /** Of a torrent of several files: only these; absent: all, or those that the link names. */
+  readonly files?: FileSelection;
+  /** True: what is at the output already is taken where its pieces are right. For torrents. */
+  readonly fillFromOutput?: boolean;
   /** What url stands for where it is a magnet link, or where a .torrent file came along. */
   readonly torrent?: TorrentSource;
   /** A local file whose pieces are taken before anything is fetched. */
@@ -40,6 +49,10 @@ export interface DownloadRequest {
   readonly timeoutMs: number;
   /** Supernodes to ask in order; absent: those of the daemon. */
   readonly supernodes?: readonly string[];
+  /** For their API; absent: that of the daemon. */
+  readonly token?: string;
+  /** Whom to trust at the origin besides; the daemon's own requests only. */
+  readonly tls?: OriginTls;
   readonly tag?: string;
   readonly filter?: readonly string[];
   /** `FIRST-LAST`, inclusive. */
@@ -128,6 +141,8 @@ export interface DaemonInfo {
   readonly home: string;
   readonly socket: string;
   readonly peer: string;
+  /** Where other hosts are to reach it; no host: at the address that a supernode sees. */
+  readonly advertised: { readonly host?: string; readonly port: number };
   readonly peerId: string;
   readonly supernodes: readonly string[];
   /** URL of the registry mirror; absent: there is none. */
@@ -179,6 +194,8 @@ export interface TaskDetail extends TaskRow {
   readonly pieceCount: number;
   readonly piecesHave: number;
   readonly trackers: readonly string[];
+  /** How each tracker fares; empty where the torrent is not open. */
+  readonly trackerStates: readonly TrackerStatus[];
   /** Folder of the task in the store. */
   readonly directory: string;
   /** The output that shares its file with the store; null: none. */
@@ -199,10 +216,36 @@ export interface HostLimits {
   readonly priorities?: Readonly<Record<string, number>>;
 }
 
+/** Body of `POST /v1/torrents`: a .torrent or a magnet link, whose files are asked for. */
+export interface TorrentWish {
+  readonly torrent: TorrentSource;
+}
+
+/** Its answer. */
+export interface TorrentListing {
+  readonly name: string;
+  readonly infoHashes: readonly string[];
+  readonly lengthBytes: number;
+  readonly pieceLengthBytes: number;
+  readonly private: boolean;
+  readonly files: readonly { readonly path: string; readonly lengthBytes: number }[];
+}
+
 /** Body of `POST /v1/seeds`. */
 export interface SeedRequest {
-  /** Absolute. */
+  /** Absolute path of a file or folder. */
   readonly path: string;
+  /** Of the torrent; absent: the path's last part. */
+  readonly name?: string;
+  /** Absent: by the length. */
+  readonly pieceLengthBytes?: number;
+  /** BEP 27: peers are found through the torrent's trackers only. */
+  readonly private?: boolean;
+  /** One torrent of both versions, in place of two. */
+  readonly hybrid?: boolean;
+  /** Absent: the supernodes. */
+  readonly trackers?: readonly string[];
+  readonly webSeeds?: readonly string[];
 }
 
 export interface SeedResult {
@@ -212,9 +255,12 @@ export interface SeedResult {
   readonly name: string;
   readonly lengthBytes: number;
   readonly magnet: string;
+  /** Absent: the first one is of both versions. */
+  readonly magnetV2: string | undefined;
   /** .torrent files, base64. */
   readonly torrent: string;
-  readonly torrentV2: string;
+  /** Absent: the first one is of both versions. */
+  readonly torrentV2: string | undefined;
 }
 
 /** Body of `POST /v1/listings`; the answer is an OriginListing. */

@@ -11,6 +11,10 @@ import { LOG_LEVELS } from "../../system/logger.ts";
 import type { CommandSpec, ParsedCommand } from "../../system/options.ts";
 import { parseDuration, parseRate } from "../../system/units.ts";
 import type { HostLabels } from "../../torrents/task-api.ts";
+import type { DiscoverySettings } from "../discovery/discovery.ts";
+import { DISCOVERY_OPTIONS, readDiscoverySettings } from "../discovery/discovery-options.ts";
+import { ENCRYPTION_OPTION, type EncryptionPolicy } from "../engine/mse/encryption-policy.ts";
+import { ADVERTISE_OPTION, type AdvertisedPlace } from "./advertised-place.ts";
 import { parseClassRate } from "./check-request.ts";
 import type { HomePaths } from "./home-paths.ts";
 import { readPaths, SHARED_OPTIONS } from "./shared-options.ts";
@@ -48,6 +52,8 @@ export const DAEMON_COMMAND: CommandSpec = {
       help: "bytes per second received by all downloads of a priority together, e.g. low=5MB,4=20MB; may be repeated; absent: unlimited",
       parse: parseClassRate,
     },
+    ENCRYPTION_OPTION,
+    ...DISCOVERY_OPTIONS,
     ...ORIGIN_OPTIONS,
     {
       flags: "--idle-exit <DURATION>",
@@ -73,6 +79,7 @@ export const DAEMON_COMMAND: CommandSpec = {
     { flags: "--socket-group <GROUP>", help: "group (name or number) that may use the socket too; absent: only this user" },
     { flags: "--idc <NAME>", help: "data centre of this host, so that near peers are preferred; absent: by its address" },
     { flags: "--location <A|B|C>", help: "where this host is, from the widest place to the narrowest, e.g. eu|de|fra1|rack7" },
+    ADVERTISE_OPTION,
     { flags: "--take-over", help: "have a daemon that runs for this home stop, and take its place; absent: fail where one runs" },
     { flags: "--metrics <HOST:PORT>", help: "serve metrics for Prometheus at /metrics there; port 0: any free one; absent: no" },
     { flags: "--log-level <LEVEL>", help: `${LOG_LEVELS.join(", ")}`, default: "info", parse: parseLogLevel },
@@ -82,12 +89,16 @@ export const DAEMON_COMMAND: CommandSpec = {
 export interface DaemonSettings {
   readonly paths: HomePaths;
   readonly supernodes: readonly string[];
+  /** For the supernodes' API; undefined: none. */
+  readonly token: string | undefined;
   readonly peerListen: HostPort;
   readonly peerPortGiven: boolean;
   readonly uploadBytesPerSecond: number;
   readonly downloadBytesPerSecond: number;
   /** Of all downloads of one priority together, by priority. */
   readonly classBytesPerSecond: ReadonlyMap<number, number>;
+  readonly encryption: EncryptionPolicy;
+  readonly discovery: DiscoverySettings;
   readonly origin: OriginOptions;
   readonly idleExitMs: number;
   readonly cacheSize: CacheSize;
@@ -95,6 +106,7 @@ export interface DaemonSettings {
   /** Group id that may use the socket; undefined: nobody else. */
   readonly socketGroup: number | undefined;
   readonly labels: HostLabels;
+  readonly advertise?: AdvertisedPlace;
   readonly takeOver: boolean;
   /** Where to serve metrics; undefined: nowhere. */
   readonly metrics: HostPort | undefined;
@@ -108,10 +120,13 @@ export function readDaemonSettings(command: ParsedCommand): DaemonSettings {
   return {
     paths: readPaths(options),
     supernodes: (options.supernode as string[] | undefined) ?? [DEFAULT_SUPERNODE],
+    token: options.token as string | undefined,
     peerListen: parseHostPort(options.peerListen as string),
     peerPortGiven: command.sourceOf("peerListen") !== "default",
     uploadBytesPerSecond: options.uploadLimit as number,
     downloadBytesPerSecond: options.downloadLimit as number,
+    encryption: options.encryption as EncryptionPolicy,
+    discovery: readDiscoverySettings(options),
     origin: readOriginOptions(options),
     idleExitMs: options.idleExit as number,
     cacheSize: options.cacheSize as CacheSize,
@@ -119,6 +134,7 @@ export function readDaemonSettings(command: ParsedCommand): DaemonSettings {
     expireMs: options.expire as number,
     socketGroup: readGroup(options.socketGroup as string | undefined),
     labels: { idc: readLabel(options.idc, "--idc", MOST_IDC), location: readLabel(options.location, "--location", MOST_LOCATION) },
+    advertise: options.advertise as AdvertisedPlace | undefined,
     takeOver: options.takeOver === true,
     metrics: typeof options.metrics === "string" ? parseHostPort(options.metrics) : undefined,
     logLevel: options.logLevel as string,

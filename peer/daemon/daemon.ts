@@ -3,21 +3,22 @@
  * One daemon per home: the lock comes first, and goes last.
  */
 import { mkdir, rm, unlink } from "node:fs/promises";
-import type { Server } from "node:http";
 import { type OriginOptions, openOrigin } from "../../origin/open-origin.ts";
 import type { OriginListing, OriginStats, SharedOrigin } from "../../origin/types.ts";
 import { formatHostPort, type HostPort, reachableHost } from "../../system/addresses.ts";
 import type { CacheSize } from "../../system/cache-size.ts";
 import { type Clock, realClock } from "../../system/clock.ts";
 import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
-import { requestJson } from "../../system/json-http.ts";
 import { acquireLock } from "../../system/lock-file.ts";
 import type { Logger } from "../../system/logger.ts";
 import { VERSION } from "../../system/options.ts";
 import type { InfoHash } from "../../torrents/ids.ts";
 import type { HostLabels } from "../../torrents/task-api.ts";
+import { spareShare } from "../discovery/announce-plan.ts";
+import type { DiscoverySettings } from "../discovery/discovery.ts";
+import type { EncryptionPolicy } from "../engine/mse/encryption-policy.ts";
 import type { Engine } from "../engine/types.ts";
-import { spareShare } from "./announce-plan.ts";
+import type { AdvertisedPlace } from "./advertised-place.ts";
 import { type ApiTarget, type DownloadIo, makeApiServer } from "./api-server.ts";
 import { CacheKeeper } from "./cache-keeper.ts";
 import type {
@@ -30,19 +31,24 @@ import type {
   SeedResult,
   TaskDetail,
   TaskRow,
+  TorrentListing,
+  TorrentWish,
 } from "./daemon-api.ts";
+import { closeServer, stopRunningDaemon, TAKE_OVER_MS } from "./daemon-ends.ts";
 import { type DownloadParts, runDownload } from "./download.ts";
 import { Planner, type PlannerOptions } from "./download-plan.ts";
 import { fetchTorrentInfo } from "./fetch-torrent-info.ts";
 import { type HomePaths, ownerSocket } from "./home-paths.ts";
 import { HostRates } from "./host-rates.ts";
-import { httpGet } from "./http-get.ts";
+import { HostReporter } from "./host-reporter.ts";
 import { IdleTimer } from "./idle-timer.ts";
 import { InlineStore } from "./inline-store.ts";
 import { listFolder } from "./list-folder.ts";
+import { listTorrent } from "./list-torrent.ts";
 import { listenSocket } from "./listen-socket.ts";
 import { openLocalKey } from "./local-key.ts";
 import { type Content, openContent, openStored } from "./open-content.ts";
+import { canFindPeers, openDiscovery } from "./open-discovery.ts";
 import { openEngineAt } from "./open-engine-at.ts";
 import { OpenRuns } from "./open-runs.ts";
 import { outsideAddresses } from "./outside-addresses.ts";
@@ -51,20 +57,29 @@ import { resumeSeeding } from "./resume-seeding.ts";
 import { seedFile } from "./seed-file.ts";
 import { SupernodeClient } from "./supernode-client.ts";
 import { SupernodeList } from "./supernode-list.ts";
+import type { TaskEntry } from "./task-entry.ts";
 import { TaskIndex } from "./task-index.ts";
+import { isSupernodes } from "./task-openness.ts";
 import { taskDetail, taskRow } from "./task-rows.ts";
 
 export interface DaemonOptions {
   readonly paths: HomePaths;
   readonly supernodes: readonly string[];
+  /** For their API; absent: none. */
+  readonly token?: string;
   readonly peerListen: HostPort;
   /** True: another port is no substitute for a taken one. */
   readonly peerPortGiven: boolean;
   /** Bytes per second; 0 is unlimited. */
   readonly uploadBytesPerSecond: number;
+  readonly encryption: EncryptionPolicy;
   readonly downloadBytesPerSecond: number;
   /** Where this host is, for the supernode's choice of peers; absent: by its address. */
   readonly labels?: HostLabels;
+  /** Where other hosts reach the peer port; absent: at the address that a supernode sees. */
+  readonly advertise?: AdvertisedPlace;
+  /** Local discovery and DHT; absent: neither. */
+  readonly discovery?: DiscoverySettings;
   /** Of all downloads of one priority together, by priority; absent: unlimited. */
   readonly classBytesPerSecond?: ReadonlyMap<number, number>;
   /** Where origins are read from, and how fast; absent: the defaults. */
@@ -145,22 +160,29 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     const origin = openOrigin(options.origin);
     stack.defer(() => origin.close());
     const common = { index, origin, key, engine, clock: realClock, logger, epochMs: () => Date.now() };
-    const peer = { id: engine.peerId, port: engine.address.port, ...options.labels };
-    const reporter = stack.use(new PeerReporter({ supernodes: options.supernodes, peer, clock: realClock, logger }));
+    const peer = { id: engine.peerId, port: engine.advertisedPort, host: options.advertise?.host, ...options.labels };
+    const ours = { torrents: engine.torrents, isSupernodes: (infoHash: InfoHash): boolean => isSupernodes(index.get(infoHash)) };
+    const told = { supernodes: options.supernodes, token: options.token, peer, ...ours, clock: realClock, logger };
+    const reporter = stack.use(new PeerReporter(told));
+    const hostReporter = stack.use(new HostReporter(told));
     let started: Daemon | undefined;
+    const { labels = {}, discovery: settings } = options;
+    const spare = (): number | undefined => started?.spare;
+    const discovery = stack.use(openDiscovery({ settings, engine, labels, spare, dhtFile: paths.dhtNodes, logger }));
     const runs: OpenRuns = new OpenRuns({
       ...common,
-      get: httpGet,
-      random: Math.random,
-      labels: options.labels ?? {},
-      spare: () => started?.spare,
+      discovery,
       renew: (request, signal) => planner.planSwarm(request, signal),
       onBanned: (infoHash, banned) => reporter.note(infoHash, banned),
+      onClosing: (torrent) => hostReporter.closing(torrent),
     });
+    hostReporter.start();
     stack.defer(() => runs.close());
-    const client = new SupernodeClient({ list: new SupernodeList(), peer, clock: realClock, logger });
-    const fetchInfos: PlannerOptions["fetchInfos"] = (source, { signal }) => fetchTorrentInfo(source, { engine, get: httpGet, signal });
-    const planner: Planner = new Planner({ ...common, supernodes: options.supernodes, client, fetchInfos, patientTries: PATIENT_TRIES });
+    const client = new SupernodeClient({ list: new SupernodeList(), token: options.token, peer, clock: realClock, logger });
+    const fetchInfos: PlannerOptions["fetchInfos"] = (source, { signal }) => fetchTorrentInfo(source, { engine, discovery, signal });
+    const findsPeers = (entry: TaskEntry): boolean => canFindPeers(discovery, entry);
+    const plans = { supernodes: options.supernodes, client, fetchInfos, patientTries: PATIENT_TRIES, canFindPeers: findsPeers };
+    const planner: Planner = new Planner({ ...common, ...plans });
     const keeper = stack.use(
       new CacheKeeper({ ...common, runs, home: paths.home, size: options.cacheSize ?? { bytes: 0 }, expireMs: options.expireMs ?? 0 }),
     );
@@ -260,7 +282,11 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     const entry = this.#index.findByHashes([infoHash]);
     return (
       entry &&
-      taskDetail(entry, this.#runs.get(entry.infoHash), { directory: this.#index.directory(entry.infoHash), nowMs: this.#clock.nowMs() })
+      taskDetail(entry, this.#runs.get(entry.infoHash), {
+        directory: this.#index.directory(entry.infoHash),
+        nowMs: this.#clock.nowMs(),
+        trackers: this.#runs.trackersOf(entry.infoHash),
+      })
     );
   }
 
@@ -279,9 +305,10 @@ export class Daemon implements ApiTarget, AsyncDisposable {
         hint: "Use --home with a folder of your own.",
       });
     using _ = { [Symbol.dispose]: this.#idle.begin() };
-    const { port } = this.#engine.address;
-    const peers = outsideAddresses().map((host) => formatHostPort({ host, port }));
-    return seedFile(request, {
+    const { advertise } = this.#options;
+    const hosts = advertise === undefined ? outsideAddresses() : [advertise.host];
+    const peers = hosts.map((host) => formatHostPort({ host, port: this.#engine.advertisedPort }));
+    return await seedFile(request, {
       parts: this.#parts,
       supernodes: this.#options.supernodes,
       peers,
@@ -289,9 +316,14 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     });
   }
 
+  async describeTorrent({ torrent }: TorrentWish, { signal }: { signal: AbortSignal }): Promise<TorrentListing> {
+    using _ = { [Symbol.dispose]: this.#idle.begin() };
+    return await listTorrent(torrent, { ...this.#parts, signal: AbortSignal.any([signal, this.#ending.signal]) });
+  }
+
   async list(request: ListRequest, { signal }: { signal: AbortSignal }): Promise<OriginListing> {
     using _ = { [Symbol.dispose]: this.#idle.begin() };
-    return listFolder(this.#origin, request, { signal: AbortSignal.any([signal, this.#ending.signal]) });
+    return await listFolder(this.#origin, request, { signal: AbortSignal.any([signal, this.#ending.signal]) });
   }
 
   /** True where peers got something from here since the last question. */
@@ -311,6 +343,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
       home: paths.home,
       socket: paths.socket,
       peer: this.peerAddress,
+      advertised: { host: this.#options.advertise?.host, port: this.#engine.advertisedPort },
       peerId: this.#engine.peerId,
       supernodes,
       mirror: this.#mirror,
@@ -323,7 +356,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
 
   async removeTask(infoHash: InfoHash): Promise<boolean> {
     const entry = this.#index.findByHashes([infoHash]);
-    if (entry !== undefined) await this.#runs.remove(entry.infoHash);
+    for (const hash of [entry?.infoHash, entry?.twin]) if (hash !== undefined) await this.#runs.remove(hash);
     return entry !== undefined;
   }
 
@@ -344,8 +377,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
   }
 
   async #listen(): Promise<void> {
-    const { paths, logger } = this.#options;
-    const { socketGroup } = this.#options;
+    const { paths, logger, socketGroup } = this.#options;
     // a group may download; what the whole host feels is for the daemon's own user
     const own = socketGroup === undefined ? [] : [{ path: ownerSocket(paths.socket), group: undefined }];
     for (const { path, group } of [...own, { path: paths.socket, group: socketGroup }]) {
@@ -365,24 +397,3 @@ export class Daemon implements ApiTarget, AsyncDisposable {
 
 /** Five seconds, which is longer than a supernode takes to start again. */
 const PATIENT_TRIES = 11;
-/** The lock is waited for: a daemon ends its downloads, tells the trackers, and flushes first. */
-const TAKE_OVER_MS = 12_000;
-
-/** Asks the daemon behind the socket to stop; it is no failure where there is none. */
-async function stopRunningDaemon(socketPath: string): Promise<void> {
-  for (const path of [ownerSocket(socketPath), socketPath]) {
-    const request = { url: "http://dfdaemon/v1/stop", socketPath: path, method: "POST", timeoutMs: 2_000 };
-    if ((await requestJson(request).catch(() => undefined))?.status === 202) return;
-  }
-}
-
-/** Every download was cancelled by now: its caller gets the last event, for which a second is time enough. */
-async function closeServer(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, 1_000);
-  await Promise.race([closed, promise]);
-  clearTimeout(timer);
-  server.closeAllConnections();
-}

@@ -7,19 +7,22 @@
 import { type KeyObject, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Origin, Probe } from "../../origin/types.ts";
-import { SkimmerError } from "../../system/errors.ts";
-import { infoHashV1, infoHashV2 } from "../../torrents/final-torrents.ts";
+import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
 import type { FinalTorrents, PeerAddress, TaskAnswer } from "../../torrents/task-api.ts";
 import { originKey } from "../../torrents/task-identity.ts";
+import type { TorrentLayout } from "../../torrents/torrent-layout.ts";
 import type { DownloadRequest } from "./daemon-api.ts";
 import { makeLocalTorrent } from "./local-torrent.ts";
 import { originRequest } from "./origin-request.ts";
+import { findStored } from "./plan-stored.ts";
+import { planTorrent } from "./plan-torrent.ts";
 import { hasValidators, isSameContent } from "./same-content.ts";
 import { SingleFlight } from "./single-flight.ts";
 import type { Registration, SupernodeClient } from "./supernode-client.ts";
 import type { TaskEntry } from "./task-entry.ts";
 import type { TaskIndex } from "./task-index.ts";
-import { describeInfos, hashesOf, type TorrentInfos, type TorrentSource } from "./torrent-source.ts";
+import { hasCredentials, isSupernodes } from "./task-openness.ts";
+import type { TorrentInfos, TorrentSource } from "./torrent-source.ts";
 
 /** A torrent to open: what to remember of it, and whom to ask first. */
 export interface OpenTask {
@@ -30,6 +33,8 @@ export interface OpenTask {
   readonly alone: string | undefined;
   /** Info dicts of a torrent that somebody else made. */
   readonly infos?: TorrentInfos;
+  /** Its files; undefined: a torrent of ours, of one file. */
+  readonly layout?: TorrentLayout;
   /** Only the cluster's seeders are to be asked. */
   readonly seedersOnly: boolean;
 }
@@ -48,6 +53,8 @@ export interface PlannerOptions {
   readonly key: KeyObject;
   /** Info dicts of a torrent of which only the hash is known. */
   readonly fetchInfos: (source: TorrentSource, options: { signal: AbortSignal }) => Promise<TorrentInfos>;
+  /** Whether a task's peers may be found while no supernode answers; absent: never. */
+  readonly canFindPeers?: (entry: TaskEntry) => boolean;
   readonly epochMs: () => number;
   /** How often supernodes are asked, half a second apart, by a request that may not read the origin; absent: once. */
   readonly patientTries?: number;
@@ -75,20 +82,45 @@ export class Planner {
   /** Rejects with SkimmerError: origin_*, no_supernode (with `notbs`), cancelled. */
   plan(request: DownloadRequest, options: PlanOptions): Promise<Plan> {
     const supernodes = request.supernodes ?? this.#options.supernodes;
-    const key = JSON.stringify([originKey(request), request.headers, supernodes, request.notbs, request.pattern, options.straight]);
+    const { headers, token, notbs, pattern } = request;
+    const key = JSON.stringify([originKey(request), headers, supernodes, token, notbs, pattern, options.straight]);
     return this.#flights.run(key, (signal) => this.#plan(request, { ...options, supernodes, signal }), options.signal);
   }
 
   async #plan(request: DownloadRequest, options: PlanOptions & { supernodes: readonly string[] }): Promise<Plan> {
     const warnings: string[] = [];
     const { signal, supernodes } = options;
-    if (request.torrent !== undefined) return this.#planTorrent(request, request.torrent, { signal, warnings });
+    if (request.torrent !== undefined) return planTorrent(request, request.torrent, { ...this.#options, signal });
     if (request.pattern === "source") return this.#planOrigin(request, { signal, warnings, reason: "as asked for" });
     if (options.straight) return this.#planOrigin(request, { signal, warnings, reason: "the content changed at the origin" });
     const registration = await this.#register(request, { supernodes, signal, warnings });
     if (registration.kind === "answer") return this.#planAnswer({ request, answer: registration.answer, signal, warnings });
-    if (request.notbs) throw noSupernode(supernodes, registration.failures);
-    return this.#planOrigin(request, { signal, warnings, reason: NO_SUPERNODE });
+    if (!request.notbs) return this.#planAlone(request, { signal, warnings });
+    const plan = this.#planStored(request, warnings);
+    if (plan === undefined) throw noSupernode(supernodes, registration.failures);
+    return plan;
+  }
+
+  /** Without a supernode: what the origin says; where it is away too, what is known already. */
+  async #planAlone(request: DownloadRequest, options: { signal: AbortSignal; warnings: string[] }): Promise<Plan> {
+    try {
+      return await this.#planOrigin(request, { ...options, reason: NO_SUPERNODE });
+    } catch (thrown) {
+      const plan = toSkimmerError(thrown).code === "origin_unreachable" ? this.#planStored(request, options.warnings) : undefined;
+      if (plan === undefined) throw thrown;
+      return plan;
+    }
+  }
+
+  /** A supernode's task that this host knows, as far as its peers can be found without any supernode. */
+  #planStored(request: DownloadRequest, warnings: string[]): Plan | undefined {
+    const { index, canFindPeers = () => false } = this.#options;
+    const wish = { originKey: originKey(request), hasCredentials: hasCredentials(request), canFindPeers };
+    const entry = findStored(index.list(), wish);
+    if (entry === undefined) return undefined;
+    warnings.push("no supernode answers; the content may be older than the origin's");
+    const task = { entry, peers: [], final: undefined, alone: undefined, seedersOnly: request.pattern === "cdn" };
+    return { kind: "torrent", task, warnings };
   }
 
   /** A request that may not read the origin has nobody else: it outlasts a supernode's restart. */
@@ -106,35 +138,9 @@ export class Planner {
     }
   }
 
-  /** A .torrent or magnet link: what is stored already, else a torrent of its own. */
-  async #planTorrent(request: DownloadRequest, source: TorrentSource, options: { signal: AbortSignal; warnings: string[] }): Promise<Plan> {
-    const { warnings, signal } = options;
-    const { index, epochMs, fetchInfos } = this.#options;
-    const common = { final: undefined, alone: undefined, seedersOnly: false };
-    const stored = index.findByHashes(source.hashes);
-    const peers = source.peers.map((peer) => ({ ...peer, seeder: false }));
-    if (stored !== undefined) return { kind: "torrent", task: { ...common, entry: stored, peers }, warnings };
-    const infos = source.infos ?? (await fetchInfos(source, { signal }));
-    const { name, geometry } = describeInfos(infos);
-    const [infoHash] = hashesOf(infos);
-    const entry: TaskEntry = {
-      infoHash,
-      infoHashV1: infos.infoV1 && infoHashV1(infos.infoV1),
-      infoHashV2: infos.infoV2 && infoHashV2(infos.infoV2),
-      url: request.url,
-      originKey: originKey(request),
-      name,
-      lengthBytes: geometry.lengthBytes,
-      pieceLengthBytes: geometry.pieceLengthBytes,
-      validators: {},
-      trackers: source.trackers,
-      local: false,
-      volatile: false,
-      complete: false,
-      lastUsedAtMs: epochMs(),
-    };
-    if (geometry.lengthBytes === 0) return { kind: "empty", name, warnings };
-    return { kind: "torrent", task: { ...common, entry, peers, infos }, warnings };
+  /** Info dicts of a torrent of which only a hash is known. */
+  fetchInfos(source: TorrentSource, options: { signal: AbortSignal }): Promise<TorrentInfos> {
+    return this.#options.fetchInfos(source, options);
   }
 
   /** The swarm's task where a supernode gives one just now; nothing else is tried. */
@@ -194,7 +200,10 @@ export class Planner {
       lengthBytes: probe.lengthBytes,
     });
     const entry = same ?? this.#localEntry(request, { ...probe, lengthBytes: probe.lengthBytes });
-    return { kind: "torrent", task: { entry, peers: [], final: undefined, alone: reason, seedersOnly: false }, warnings };
+    // its peers may be found without a supernode: they come before the origin
+    const inSwarm = reason === NO_SUPERNODE && isSupernodes(entry) && this.#options.canFindPeers?.(entry) === true;
+    const alone = inSwarm ? undefined : reason;
+    return { kind: "torrent", task: { entry, peers: [], final: undefined, alone, seedersOnly: false }, warnings };
   }
 
   #localEntry(request: DownloadRequest, probe: Probe & { lengthBytes: number }): TaskEntry {
@@ -219,6 +228,7 @@ export class Planner {
         validators,
         liveInfo: local.liveInfo.toString("base64"),
         trackers: [],
+        private: hasCredentials(request),
         local: true,
         volatile,
         complete: false,
@@ -245,6 +255,7 @@ export class Planner {
       validators,
       liveInfo,
       trackers,
+      private: hasCredentials(request),
       url: request.url,
       originKey: originKey(request),
       local: false,

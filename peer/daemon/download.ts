@@ -6,6 +6,8 @@
  */
 
 import type { KeyObject } from "node:crypto";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { spoolOrigin } from "../../origin/spool.ts";
 import type { Origin, Probe } from "../../origin/types.ts";
 import type { Clock } from "../../system/clock.ts";
@@ -23,6 +25,7 @@ import {
   type StreamWish,
 } from "./daemon-api.ts";
 import { NO_SUPERNODE, type OpenTask, type Plan, type Planner } from "./download-plan.ts";
+import { fetchFiles } from "./fetch-files.ts";
 import { fillFromFile } from "./fill-from-file.ts";
 import type { InlineStore } from "./inline-store.ts";
 import type { OpenRuns, RunHandle } from "./open-runs.ts";
@@ -43,7 +46,7 @@ export interface DownloadParts {
   readonly key: KeyObject;
   readonly spoolFolder: string;
   /** Limits for content that is no torrent. */
-  readonly engine: Pick<Engine, "openShare">;
+  readonly engine: Pick<Engine, "openShare" | "hashFiles">;
   readonly epochMs: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -60,7 +63,7 @@ interface Job {
 }
 
 /** What a way of fetching came to. */
-type Outcome = Pick<DoneEvent, "bytes" | "infoHash" | "from" | "reason">;
+type Outcome = Pick<DoneEvent, "bytes" | "infoHash" | "from" | "reason"> & { readonly output?: string | null };
 
 const NOTHING = { origin: 0, seeder: 0, peers: 0, cache: 0 };
 
@@ -71,7 +74,9 @@ export async function runDownload(
   io: Pick<Job, "signal" | "emit" | "sink">,
 ): Promise<DoneEvent> {
   const startedMs = parts.clock.nowMs();
-  const target = request.output === undefined ? undefined : await checkOutput(request.output);
+  // where a torrent's files go is known when its files are
+  const isTorrent = request.torrent !== undefined;
+  const target = request.output === undefined || isTorrent ? undefined : await checkOutput(request.output);
   const job: Job = { parts, request, target, ...io };
   const outcome = await fetchOnceMore(job);
   const seconds = Math.round(parts.clock.nowMs() - startedMs) / 1000;
@@ -92,6 +97,25 @@ async function fetchOnceMore(job: Job): Promise<Outcome> {
 
 async function fetchByPlan(job: Job, straight: boolean): Promise<Outcome> {
   const plan = await job.parts.planner.plan(job.request, { straight, signal: job.signal });
+  return fetchPlanned(await nameOutput(job, plan), plan);
+}
+
+/** A torrent of one file: now that its name is known, so is its output. */
+async function nameOutput(job: Job, plan: Plan): Promise<Job> {
+  const { outputFolder, output, fillFromOutput, torrent } = job.request;
+  if (torrent === undefined || plan.kind === "spool" || (plan.kind === "torrent" && plan.task.layout?.isSingle === false)) return job;
+  const path = outputFolder === undefined ? output : join(outputFolder, plan.kind === "empty" ? plan.name : plan.task.entry.name);
+  if (path === undefined) return job;
+  const target = await checkOutput(path);
+  const isThere = await stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  const fill = fillFromOutput === true && isThere ? { path, trusted: false } : job.request.fill;
+  return { ...job, request: { ...job.request, output: path, fill }, target };
+}
+
+async function fetchPlanned(job: Job, plan: Plan): Promise<Outcome> {
   for (const message of plan.warnings) job.emit({ event: "warning", message });
   checkStream(job.request.stream, plan);
   emitStart(job, plan);
@@ -103,6 +127,7 @@ async function fetchByPlan(job: Job, straight: boolean): Promise<Outcome> {
     case "spool":
       return fetchSpool(job, plan);
     case "torrent":
+      if (plan.task.layout?.isSingle === false) return fetchFiles(job, { ...plan.task, layout: plan.task.layout });
       return plan.task.alone === NO_SUPERNODE ? fetchUntilSwarm(job, plan.task) : fetchTorrent(job, plan.task);
   }
 }
@@ -139,7 +164,7 @@ async function finishBytes(job: Job, content: { bytes: Buffer; infoHash: string 
   job.signal.throwIfAborted();
   if (job.target !== undefined) await writeOutputBytes(content.bytes, job.target, job.request.outputMode);
   if (job.sink !== undefined) await streamBytes(content.bytes, job.request.stream?.skipBytes ?? 0, job.sink);
-  return { bytes: content.bytes.length, infoHash: content.infoHash, from: content.from };
+  return { output: job.request.output ?? null, bytes: content.bytes.length, infoHash: content.infoHash, from: content.from };
 }
 
 async function fetchSpool(job: Job, plan: Extract<Plan, { kind: "spool" }>): Promise<Outcome> {
@@ -219,7 +244,7 @@ async function fetchTorrent(job: Job, task: OpenTask): Promise<Outcome> {
   const noteFailure = (thrown: unknown): void =>
     parts.logger.warn({ err: thrown, infoHash: torrent.infoHash }, "the last use was not noted");
   parts.index.update(torrent.infoHash, { lastUsedAtMs: parts.epochMs() }).catch(noteFailure);
-  return { bytes: total, infoHash: torrent.infoHash, from, reason };
+  return { output: job.request.output ?? null, bytes: total, infoHash: torrent.infoHash, from, reason };
 }
 
 /** Reads the origin alone until a supernode comes back; then goes on in the swarm with what there is. */
@@ -340,7 +365,7 @@ async function writeTorrent(job: Job, handle: RunHandle, target: OutputTarget): 
   const { lengthBytes } = torrent.geometry;
   const entry = index.get(torrent.infoHash);
   // Pieces that came from the origin without a signer's word may still be replaced: such a file is never shared.
-  const settled = entry?.local === true || torrent.stats.from.origin === 0;
+  const settled = (entry?.local === true || torrent.stats.from.origin === 0) && entry?.inPlace === undefined;
   const mayLink = settled && target.kind === "file" && entry !== undefined && entry.linked === undefined;
   // Written down first: a crash right after the link must not leave a shared file that nobody watches.
   if (mayLink) await index.update(torrent.infoHash, { linked: await linkedFileOf(torrent.dataPath) });

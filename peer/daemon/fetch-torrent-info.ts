@@ -1,45 +1,66 @@
 /**
- * The info dict of a torrent of which only the hash is known: peers from its trackers, the dict from peers (BEP 9). Drives.
+ * The info dict of a torrent of which only the hash is known: peers from wherever they can be found, the dict from peers (BEP 9). Drives.
+ * A few peers are asked at a time, while more are looked for; the first that has it ends the search.
  */
 
 import { SkimmerError } from "../../system/errors.ts";
-import type { InfoHash } from "../../torrents/ids.ts";
+import type { Discovery } from "../discovery/discovery.ts";
+import { trackerScheme } from "../discovery/tracker-scheme.ts";
 import type { Engine } from "../engine/types.ts";
-import { announceUrl, parseAnnounceAnswer } from "./announce-query.ts";
-import type { HttpGet } from "./http-get.ts";
-import { readInfo, type TorrentInfos, type TorrentSource } from "./torrent-source.ts";
+import { readInfo, readPeer, type TorrentInfos, type TorrentSource } from "./torrent-source.ts";
 
-const ANNOUNCE_TIMEOUT_MS = 5_000;
-const MAX_ANSWER_BYTES = 64 * 1024;
-const NUMWANT = 50;
+const MOST_AT_ONCE = 8;
 
 /** Rejects with SkimmerError `no_progress` where nobody has it, or the reason of `signal`. */
 export async function fetchTorrentInfo(
   source: TorrentSource,
-  options: { engine: Engine; get: HttpGet; signal: AbortSignal },
+  options: { engine: Engine; discovery: Pick<Discovery, "find">; signal: AbortSignal },
 ): Promise<TorrentInfos> {
-  const { engine, signal } = options;
+  const { engine, discovery, signal } = options;
   const [infoHash] = source.hashes;
-  const peers = [...source.peers, ...(await askTrackers(source, infoHash, options))];
+  const found = new AbortController();
+  const both = AbortSignal.any([signal, found.signal]);
+  const asking = new Set<Promise<void>>();
+  let info: Buffer | undefined;
+  let known = 0;
+  const ask = (peer: { host: string; port: number }): void => {
+    known++;
+    const asked = engine.fetchInfo(infoHash, [peer], { signal: both }).then(
+      (got) => {
+        info ??= got;
+        found.abort();
+      },
+      () => undefined,
+    );
+    asking.add(asked);
+    void asked.then(() => asking.delete(asked));
+  };
+  const wish = { infoHash, trackers: source.trackers, dhtNodes: (source.dhtNodes ?? []).flatMap(readPeer) };
+  for await (const peers of startingWith(source.peers, discovery.find(wish, both))) {
+    for (const peer of peers) {
+      if (asking.size >= MOST_AT_ONCE) await Promise.race(asking);
+      if (!both.aborted) ask(peer);
+    }
+  }
+  await Promise.all(asking);
   signal.throwIfAborted();
-  if (peers.length > 0) return readInfo(await engine.fetchInfo(infoHash, peers, { signal }));
-  const udpOnly = source.trackers.length > 0 && !source.trackers.some((url) => url.startsWith("http"));
-  throw new SkimmerError("no_progress", `no peer of ${infoHash} is known`, {
-    hint: udpOnly
-      ? "Only trackers that speak HTTP are asked; this link has others only. Use the .torrent file, or add x.pe=HOST:PORT."
+  if (info !== undefined) return readInfo(info);
+  throw known === 0 ? nobody(source) : new SkimmerError("no_progress", `no peer gave the metadata of ${infoHash}`, RETRY);
+}
+
+async function* startingWith<T>(first: T, others: AsyncIterable<T>): AsyncGenerator<T> {
+  yield first;
+  yield* others;
+}
+
+const RETRY = { retriable: true, hint: "Try again when more peers are there." };
+
+function nobody({ hashes: [infoHash], trackers }: TorrentSource): SkimmerError {
+  const webOnly = trackers.length > 0 && trackers.flat().every((url) => trackerScheme(url) === "other");
+  return new SkimmerError("no_progress", `no peer of ${infoHash} is known`, {
+    hint: webOnly
+      ? "Its trackers are all for browsers (WebSocket). Use the .torrent file, or add x.pe=HOST:PORT."
       : "Use the .torrent file, or a magnet link with trackers (tr=) or peers (x.pe=HOST:PORT).",
     retriable: true,
   });
-}
-
-async function askTrackers(
-  source: TorrentSource,
-  infoHash: InfoHash,
-  { engine, get, signal }: { engine: Engine; get: HttpGet; signal: AbortSignal },
-): Promise<{ host: string; port: number }[]> {
-  const announce = { infoHash, peerId: engine.peerId, port: engine.address.port, uploaded: 0, downloaded: 0, left: 1, numwant: NUMWANT };
-  const trackers = source.trackers.filter((url) => /^https?:/i.test(url));
-  const bounds = { timeoutMs: ANNOUNCE_TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES, signal };
-  const answers = await Promise.allSettled(trackers.map(async (url) => parseAnnounceAnswer(await get(announceUrl(url, announce), bounds))));
-  return answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value.peers : []));
 }

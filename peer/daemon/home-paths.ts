@@ -18,6 +18,8 @@ export interface HomePaths {
   readonly log: string;
   /** Private key that signs the torrents which this host makes by itself. */
   readonly key: string;
+  /** Nodes of the DHT that answered. */
+  readonly dhtNodes: string;
 }
 
 const MAX_SOCKET_PATH_BYTES = 96;
@@ -40,6 +42,7 @@ export function homePaths(input: { home: string; uid: number; temporary: string 
     startLock: join(home, "start.lock"),
     log: join(home, "dfdaemon.log"),
     key: join(home, "local-key.pem"),
+    dhtNodes: join(home, "dht-nodes.json"),
   };
 }
 

@@ -208,7 +208,7 @@ class TorrentContent implements Content {
       cursor: run.openCursor(),
     };
     try {
-      const waiting = run.wait(this.#request, { signal: both, onProgress: () => undefined, span: this.#pieces(span) });
+      const waiting = run.wait(this.#request, { signal: both, onProgress: () => undefined, spans: [this.#pieces(span)] });
       await Promise.all([waiting, streamTorrent({ ...reading, signal: both })]);
     } catch (thrown) {
       if (thrown instanceof SkimmerError && thrown.code === "origin_changed") this.#handle.discard();

@@ -12,38 +12,40 @@ import { SkimmerError } from "../../system/errors.ts";
 import type { Logger } from "../../system/logger.ts";
 import { geometryOf } from "../../torrents/geometry.ts";
 import type { InfoHash } from "../../torrents/ids.ts";
-import type { HostLabels } from "../../torrents/task-api.ts";
+import type { Discovery } from "../discovery/discovery.ts";
+import type { Membership } from "../discovery/membership.ts";
+import type { TrackerStatus } from "../discovery/tracker-tiers.ts";
 import type { BannedPeer } from "../engine/peer-conduct.ts";
-import type { Engine, TorrentSpec } from "../engine/types.ts";
-import { Announcer } from "./announcer.ts";
+import type { Engine, Torrent, TorrentSpec } from "../engine/types.ts";
 import { addAccounts } from "./byte-account.ts";
 import type { OpenTask } from "./download-plan.ts";
-import type { HttpGet } from "./http-get.ts";
 import { OriginReader } from "./origin-reader.ts";
-import type { TaskEntry } from "./task-entry.ts";
-import { isLinkIntact, type TaskIndex } from "./task-index.ts";
+import { type LinkedFile, MAX_KNOWN_PEERS, type TaskEntry } from "./task-entry.ts";
+import { areIntact, isLinkIntact, type TaskIndex } from "./task-index.ts";
+import { isSupernodes, opennessOf } from "./task-openness.ts";
 import type { Renew } from "./task-renewal.ts";
 import { TaskRun } from "./task-run.ts";
+import { describeInfos, readPeer } from "./torrent-source.ts";
+import { WebSeeds } from "./web-seeds.ts";
 
 export interface OpenRunsOptions {
   readonly engine: Engine;
   readonly index: TaskIndex;
   readonly origin: Origin;
   readonly key: KeyObject;
-  readonly get: HttpGet;
+  readonly discovery: Pick<Discovery, "join">;
   readonly clock: Clock;
-  readonly random: () => number;
   readonly renew: Renew;
-  readonly labels: HostLabels;
-  readonly spare: () => number | undefined;
   /** Hears of peers that were banned for what they did in a supernode's torrent. */
   readonly onBanned: (infoHash: InfoHash, peer: BannedPeer) => void;
+  /** Hears of a torrent whose figures are final, before it is closed. */
+  readonly onClosing: (torrent: Torrent) => void;
   readonly logger: Logger;
 }
 
 interface OpenRun {
   readonly run: TaskRun;
-  readonly announcer: Announcer;
+  readonly membership: Membership;
   /** Requests between open() and their handle's disposal. */
   users: number;
   /** Peers other than seeders are asked for too. */
@@ -63,6 +65,8 @@ export interface RunHandle extends AsyncDisposable {
 
 const MAX_OPEN = 256;
 const LINK_CHECK_MS = 2_000;
+/** Most files of a torrent that are looked at in one round. */
+const MOST_LOOKS = 1000;
 const STOP_ANNOUNCE_MS = 2_000;
 
 export class OpenRuns {
@@ -72,6 +76,7 @@ export class OpenRuns {
   readonly #turns = new Map<InfoHash, Promise<unknown>>();
   readonly #linkTimer: NodeJS.Timeout;
   #closed = false;
+  #linkRound = 0;
 
   constructor(options: OpenRunsOptions) {
     this.#options = options;
@@ -81,6 +86,11 @@ export class OpenRuns {
 
   get(infoHash: InfoHash): TaskRun | undefined {
     return this.#open.get(infoHash)?.run;
+  }
+
+  /** How the trackers of an open torrent fare. */
+  trackersOf(infoHash: InfoHash): readonly TrackerStatus[] {
+    return this.#open.get(infoHash)?.membership.trackers ?? [];
   }
 
   /** True while a request uses it. */
@@ -144,11 +154,11 @@ export class OpenRuns {
   }
 
   async #begin(task: OpenTask): Promise<OpenRun> {
-    const { engine, index, origin, clock, logger, get, random, labels, spare } = this.#options;
+    const { engine, index, origin, clock, logger, discovery } = this.#options;
     const { entry } = task;
     await index.save(
-      entry.linked !== undefined && index.get(entry.infoHash) === undefined
-        ? { ...entry, complete: false, linked: undefined, sha256: undefined, md5: undefined }
+      (entry.linked ?? entry.watched) !== undefined && entry.inPlace === undefined && index.get(entry.infoHash) === undefined
+        ? { ...entry, complete: false, linked: undefined, watched: undefined, sha256: undefined, md5: undefined }
         : entry,
     );
     if (task.infos !== undefined) await index.saveInfos(entry.infoHash, task.infos);
@@ -156,23 +166,20 @@ export class OpenRuns {
     let run: TaskRun | undefined;
     let open: OpenRun | undefined;
     const reader = new OriginReader({ torrent, validators: entry.validators, origin });
-    const announcer = new Announcer({
+    const membership = discovery.join({
       torrent,
       trackers: entry.trackers,
-      peerId: engine.peerId,
-      port: engine.address.port,
+      openness: opennessOf(entry),
+      dhtNodes: (entry.dhtNodes ?? []).flatMap(readPeer),
       starving: () => run?.starving ?? false,
       sociable: () => open?.sociable ?? !task.seedersOnly,
-      labels,
-      spare,
-      get,
-      random,
-      logger,
     });
+    if (!task.seedersOnly) torrent.addPeers(entry.knownPeers ?? []);
     run = new TaskRun({
       torrent,
       reader,
-      hurry: () => announcer.hurry(),
+      webSeeds: this.#webSeedsOf(task, torrent),
+      hurry: () => membership.hurry(),
       alone: task.alone,
       renew: task.alone === undefined && isSupernodes(entry) ? this.#options.renew : undefined,
       earlier: index.get(entry.infoHash)?.from,
@@ -180,20 +187,27 @@ export class OpenRuns {
       logger,
     });
     const offs = this.#remember(run);
-    announcer.start();
-    open = { run, announcer, users: 0, sociable: !task.seedersOnly, discard: entry.volatile, offs };
+    open = { run, membership, users: 0, sociable: !task.seedersOnly, discard: entry.volatile, offs };
     this.#open.set(entry.infoHash, open);
     return open;
+  }
+
+  /** Only of torrents that somebody else made: ours have their origin, with its own rules. */
+  #webSeedsOf({ entry, layout }: OpenTask, torrent: Torrent): WebSeeds | undefined {
+    if (layout === undefined || (entry.webSeeds ?? []).length === 0 || entry.inPlace !== undefined) return undefined;
+    const { origin, logger } = this.#options;
+    return new WebSeeds({ torrent, layout, urls: entry.webSeeds ?? [], origin, random: Math.random, logger });
   }
 
   async #specOf(task: OpenTask): Promise<TorrentSpec> {
     const { entry, final } = task;
     const bytes = (base64: string): Buffer => Buffer.from(base64, "base64");
+    const known =
+      entry.liveInfo === undefined ? await this.#specOfAdded(entry) : { liveInfo: bytes(entry.liveInfo), geometry: geometryOf(entry) };
     return {
       directory: this.#options.index.directory(entry.infoHash),
       name: entry.name,
-      geometry: geometryOf(entry),
-      ...(entry.liveInfo === undefined ? await this.#options.index.readInfos(entry.infoHash) : { liveInfo: bytes(entry.liveInfo) }),
+      ...known,
       ...(final === undefined
         ? {}
         : {
@@ -206,6 +220,17 @@ export class OpenRuns {
     };
   }
 
+  /** A torrent that has its info dicts from the start. */
+  async #specOfAdded({
+    infoHash,
+    inPlace,
+    complete,
+  }: TaskEntry): Promise<Pick<TorrentSpec, "geometry" | "layout" | "inPlace" | "verified">> {
+    const infos = await this.#options.index.readInfos(infoHash);
+    const { geometry, layout } = describeInfos(infos);
+    return { ...infos, geometry, layout, ...(inPlace === undefined ? {} : { inPlace, ...(complete ? { verified: true } : {}) }) };
+  }
+
   /** Writes down what becomes known later: completeness, final hashes. */
   #remember(run: TaskRun): () => void {
     const { torrent } = run;
@@ -213,9 +238,11 @@ export class OpenRuns {
     const { earlier } = run;
     const save = (): void => {
       const { v1, v2 } = torrent.infoHashes;
+      const peers = torrent.peers.filter(({ port }) => port > 0).slice(0, MAX_KNOWN_PEERS);
       const known = {
         complete: torrent.complete,
         from: addAccounts(earlier, torrent.stats.from),
+        ...(peers.length === 0 ? {} : { knownPeers: peers.map(({ host, port }) => ({ host, port })) }),
         ...(v1 === undefined ? {} : { infoHashV1: v1 }),
         ...(v2 === undefined ? {} : { infoHashV2: v2 }),
       };
@@ -256,7 +283,8 @@ export class OpenRuns {
     this.#open.delete(infoHash);
     open.offs();
     await open.run.close(error);
-    await Promise.all([open.announcer.stop(AbortSignal.timeout(STOP_ANNOUNCE_MS)), this.#options.engine.remove(open.run.torrent)]);
+    this.#options.onClosing(open.run.torrent);
+    await Promise.all([open.membership.stop(AbortSignal.timeout(STOP_ANNOUNCE_MS)), this.#options.engine.remove(open.run.torrent)]);
   }
 
   #closeIdlest(): void {
@@ -270,17 +298,19 @@ export class OpenRuns {
     });
   }
 
+  /** The files to look at now: of many, some at a time in turn. */
+  #watchedOf({ linked, watched = [] }: TaskEntry): LinkedFile[] {
+    const begin = watched.length > MOST_LOOKS ? (this.#linkRound * MOST_LOOKS) % watched.length : 0;
+    return [...(linked === undefined ? [] : [linked]), ...watched.slice(begin, begin + MOST_LOOKS)];
+  }
+
   async #checkLinks(): Promise<void> {
+    this.#linkRound++;
     for (const infoHash of this.#open.keys()) {
       const entry = this.#options.index.get(infoHash);
-      if (entry?.linked === undefined || (await isLinkIntact(entry))) continue;
+      if (entry === undefined || (await areIntact(this.#watchedOf(entry)))) continue;
       this.#options.logger.info({ infoHash }, "an output was changed in place; its task is forgotten");
       await this.remove(infoHash);
     }
   }
-}
-
-/** True where a supernode made the torrent: not this host, nor somebody else. */
-function isSupernodes(entry: TaskEntry | undefined): boolean {
-  return entry?.liveInfo !== undefined && !entry.local;
 }

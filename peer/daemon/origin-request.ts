@@ -4,6 +4,6 @@ import { checkRange } from "./check-request.ts";
 import type { DownloadRequest } from "./daemon-api.ts";
 
 export function originRequest(request: DownloadRequest): OriginRequest {
-  const base = { url: request.url, headers: request.headers };
+  const base = { url: request.url, headers: request.headers, tls: request.tls };
   return request.range === undefined ? base : { ...base, window: checkRange(request.range) };
 }

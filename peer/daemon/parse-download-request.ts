@@ -4,6 +4,7 @@
  */
 import { isAbsolute, normalize } from "node:path";
 import { SkimmerError } from "../../system/errors.ts";
+import { type FileSelection, parseFileRanges } from "../../torrents/file-selection.ts";
 import { fieldReader, type JsonObject } from "../../torrents/parse-fields.ts";
 import { checkUrl } from "../../torrents/parse-task-request.ts";
 import { LEAST_PRIORITY } from "../engine/download-shares.ts";
@@ -25,8 +26,11 @@ import { readMagnet, readPeer, readTorrentFile, type TorrentSource } from "./tor
 const MAX_URL_LENGTH = 8192;
 const MAX_PATH_LENGTH = 4096;
 const MAX_SUPERNODES = 32;
+const MAX_TOKEN_LENGTH = 200;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const MAX_PEERS = 100;
+const MAX_PATTERNS = 100;
+const MAX_TEXT_LENGTH = 100_000;
 const MAX_TORRENT_LENGTH = 44 * 1024 * 1024;
 const MAX_WORD_LENGTH = 64;
 const DEFAULT_MODE = 0o644;
@@ -44,6 +48,9 @@ export function parseDownloadRequest(body: unknown): DownloadRequest {
     torrent,
     fill: parseFill(fields.fill),
     output: parseOutput(fields),
+    outputFolder: parseOutputFolder(fields),
+    files: parseFiles(fields.files),
+    fillFromOutput: read.flag(fields.fillFromOutput),
     stream: parseStream(fields.stream),
     outputMode: optionalInteger(fields.mode, "mode", 0o777) ?? DEFAULT_MODE,
     headers: checkHeaders(fields.headers),
@@ -56,6 +63,7 @@ export function parseDownloadRequest(body: unknown): DownloadRequest {
     priority: optionalInteger(fields.priority, "priority", LEAST_PRIORITY) ?? NORMAL_PRIORITY,
     timeoutMs: optionalInteger(fields.timeoutMs, "timeoutMs", MAX_TIMEOUT_MS) ?? 0,
     supernodes: texts(fields.supernodes, "supernodes", MAX_SUPERNODES)?.map(checkSupernode),
+    token: read.optionalText(fields.token, "token", MAX_TOKEN_LENGTH),
     tag: optionalChecked(fields, "tag", checkTag),
     filter: optionalFilter(fields.filter),
     range: optionalChecked(fields, "range", (text) => (checkRange(text), text)),
@@ -69,6 +77,21 @@ function parseOutput(fields: JsonObject): string | undefined {
   return checkPath(output, "output");
 }
 
+function parseOutputFolder(fields: JsonObject): string | undefined {
+  const folder = read.optionalText(fields.outputFolder, "outputFolder", MAX_PATH_LENGTH);
+  return folder === undefined ? undefined : checkPath(folder, "output folder");
+}
+
+function parseFiles(value: unknown): FileSelection | undefined {
+  if (value === undefined || value === null) return undefined;
+  const fields = read.object(value, "files");
+  const ranges = read.optionalText(fields.numbers, "files.numbers", MAX_TEXT_LENGTH) ?? "";
+  return {
+    ranges: ranges === "" ? [] : parseFileRanges(ranges, 1),
+    patterns: texts(fields.patterns, "files.patterns", MAX_PATTERNS) ?? [],
+  };
+}
+
 /** An absolute path, without `..` in it. */
 export function checkPath(path: string, what: string): string {
   if (!isAbsolute(path) || path.includes("\0")) throw new SkimmerError("bad_request", `the ${what} path "${path}" is not absolute`);
@@ -76,7 +99,7 @@ export function checkPath(path: string, what: string): string {
 }
 
 /** A .torrent file as it is (base64), or a magnet link in place of the URL. */
-function parseTorrent(fields: JsonObject): TorrentSource | undefined {
+export function parseTorrent(fields: JsonObject): TorrentSource | undefined {
   const file = read.optionalText(fields.torrent, "torrent", MAX_TORRENT_LENGTH);
   const peers = (texts(fields.peers, "peers", MAX_PEERS) ?? []).flatMap(readPeer);
   if (file !== undefined) return { ...readTorrentFile(Buffer.from(file, "base64")), peers };

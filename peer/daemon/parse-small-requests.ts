@@ -1,14 +1,17 @@
 /**
  * Bodies of the API's smaller requests, parsed once at the edge. Decides.
  */
+import { SkimmerError } from "../../system/errors.ts";
 import { fieldReader, type JsonObject } from "../../torrents/parse-fields.ts";
 import { checkUrl } from "../../torrents/parse-task-request.ts";
 import { LEAST_PRIORITY } from "../engine/download-shares.ts";
-import { checkHeaders } from "./check-request.ts";
-import type { HostLimits, ListRequest, SeedRequest } from "./daemon-api.ts";
-import { checkPath } from "./parse-download-request.ts";
+import { checkHeaders, checkTorrentPieceLength, checkTracker, checkWebSeed } from "./check-request.ts";
+import type { HostLimits, ListRequest, SeedRequest, TorrentWish } from "./daemon-api.ts";
+import { checkPath, parseTorrent } from "./parse-download-request.ts";
 
 const MAX_TEXT = 8192;
+const MAX_NAME = 1024;
+const MAX_URLS = 50;
 const read = fieldReader("bad_request", "request");
 
 /** Throws SkimmerError `bad_request`. */
@@ -31,8 +34,32 @@ function parsePriorities(fields: JsonObject): Record<string, number> | undefined
 }
 
 /** Throws SkimmerError `bad_request`. */
+export function parseTorrentWish(body: unknown): TorrentWish {
+  const torrent = parseTorrent(read.object(body, "body"));
+  if (torrent === undefined) throw new SkimmerError("bad_request", "there is neither a .torrent file nor a magnet link");
+  return { torrent };
+}
+
+/** Throws SkimmerError `bad_request`. */
 export function parseSeed(body: unknown): SeedRequest {
-  return { path: checkPath(read.text(read.object(body, "body").path, "path", MAX_TEXT), "file") };
+  const fields = read.object(body, "body");
+  const pieceLengthBytes =
+    fields.pieceLength === undefined ? undefined : read.integer(fields.pieceLength, "pieceLength", { least: 0, most: 2 ** 30 });
+  return {
+    path: checkPath(read.text(fields.path, "path", MAX_TEXT), "file"),
+    name: read.optionalText(fields.name, "name", MAX_NAME),
+    pieceLengthBytes: pieceLengthBytes === undefined || pieceLengthBytes === 0 ? undefined : checkTorrentPieceLength(pieceLengthBytes),
+    private: read.flag(fields.private),
+    hybrid: read.flag(fields.hybrid),
+    trackers: urls(fields.trackers, "trackers", checkTracker),
+    webSeeds: urls(fields.webSeeds, "webSeeds", checkWebSeed),
+  };
+}
+
+function urls(value: unknown, field: string, check: (text: string) => string): string[] | undefined {
+  if (value === undefined || value === null) return undefined;
+  const texts = read.list(value, field, MAX_URLS).map((item) => check(read.text(item, field, MAX_TEXT)));
+  return texts.length === 0 ? undefined : texts;
 }
 
 /** Throws SkimmerError `bad_request` or `unsupported_scheme`. */

@@ -6,14 +6,22 @@
 import type { Clock } from "../../system/clock.ts";
 import { requestJson } from "../../system/json-http.ts";
 import type { Logger } from "../../system/logger.ts";
+import { tokenHeaders } from "../../system/supernode-token.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
-import { MOST_REPORTS, type PeerReport, type PeerReports } from "../../torrents/task-api.ts";
+import { type GoodPeer, MOST_REPORTS, type PeerReport, type PeerReports } from "../../torrents/task-api.ts";
 import type { BannedPeer } from "../engine/peer-conduct.ts";
+import type { Torrent } from "../engine/types.ts";
 import { readSupernode } from "./check-request.ts";
 
 export interface PeerReporterOptions {
   readonly supernodes: readonly string[];
+  /** For their API; absent: none. */
+  readonly token?: string;
   readonly peer: { readonly id: PeerId; readonly port: number };
+  /** Open torrents, whose peers that bring good pieces are told of too. */
+  readonly torrents: ReadonlyMap<InfoHash, Torrent>;
+  /** Whether a supernode made the torrent: others are nobody's business. */
+  readonly isSupernodes: (infoHash: InfoHash) => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -21,16 +29,31 @@ export interface PeerReporterOptions {
 const COLLECT_MS = 1_000;
 const TIMEOUT_MS = 3_000;
 const ASIDE_MS = 60_000;
+/** A good word counts for ten minutes at the supernode. */
+const PRAISE_EVERY_MS = 30_000;
 
 export class PeerReporter implements Disposable {
   readonly #options: PeerReporterOptions;
   readonly #asideUntilMs = new Map<string, number>();
   readonly #stopping = new AbortController();
   #reports: PeerReport[] = [];
+  #good: readonly GoodPeer[] = [];
   #timer: NodeJS.Timeout | undefined;
+
+  readonly #praising: NodeJS.Timeout;
 
   constructor(options: PeerReporterOptions) {
     this.#options = options;
+    this.#praising = setInterval(() => this.praise(), PRAISE_EVERY_MS).unref();
+  }
+
+  /** Tells of who brings good pieces just now. */
+  praise(): void {
+    const { torrents, isSupernodes } = this.#options;
+    const good = goodPeers([...torrents.values()].filter(({ infoHash }) => isSupernodes(infoHash)));
+    if (good.length === 0 || this.#stopping.signal.aborted) return;
+    this.#good = good;
+    this.#timer ??= setTimeout(() => void this.#send(), COLLECT_MS).unref();
   }
 
   /** Takes note of a ban; it is told soon. */
@@ -43,6 +66,7 @@ export class PeerReporter implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
+    clearInterval(this.#praising);
     this.#stopping.abort();
   }
 
@@ -50,8 +74,9 @@ export class PeerReporter implements Disposable {
   async #send(): Promise<void> {
     this.#timer = undefined;
     const { supernodes, peer, clock, logger } = this.#options;
-    const body: PeerReports = { reporter: peer, reports: this.#reports };
+    const body: PeerReports = { reporter: peer, reports: this.#reports, good: this.#good };
     this.#reports = [];
+    this.#good = [];
     for (const { url } of supernodes.map(readSupernode)) {
       if ((this.#asideUntilMs.get(url) ?? 0) > clock.nowMs()) continue;
       if (await this.#post(url, body)) return;
@@ -61,8 +86,26 @@ export class PeerReporter implements Disposable {
   }
 
   async #post(url: string, body: PeerReports): Promise<boolean> {
-    const request = { url: `${url}/api/v1/reports`, method: "POST", body, timeoutMs: TIMEOUT_MS, signal: this.#stopping.signal };
+    const request = {
+      url: `${url}/api/v1/reports`,
+      method: "POST",
+      headers: tokenHeaders(this.#options.token),
+      body,
+      timeoutMs: TIMEOUT_MS,
+      signal: this.#stopping.signal,
+    };
     const answer = await requestJson(request).catch(() => undefined);
     return answer !== undefined && answer.status < 300;
   }
+}
+
+/** Peers that bring something just now: what they bring is verified, or they would be banned. Seeders need no good word. */
+function goodPeers(torrents: readonly Torrent[]): GoodPeer[] {
+  const good: GoodPeer[] = [];
+  for (const { infoHash, peers } of torrents)
+    for (const { host, port, seeder, downloadBytesPerSecond } of peers) {
+      if (good.length >= MOST_REPORTS) return good;
+      if (downloadBytesPerSecond > 0 && port > 0 && !seeder) good.push({ infoHash, host, port });
+    }
+  return good;
 }

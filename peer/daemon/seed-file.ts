@@ -1,112 +1,138 @@
 /**
- * Shares a local file: it is copied into the store, hashed, and seeded under a torrent that this host signs. Drives.
- * The store has a copy of its own, so that what is served does not change when the file does.
+ * Shares a file or folder of the host's user: hashes it, makes its torrents, and seeds it where it is, without a copy. Drives.
+ *
+ * A file's twins (v1, v2) and a hybrid are one task. The twins of a folder lie in pieces differently, and are two tasks that go together.
+ * Invariant: what is shared is watched; a file that changes ends the share (open-runs.ts), since it is no longer what the hashes say.
  */
-import { stat } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { SkimmerError } from "../../system/errors.ts";
-import { parseInfoV2 } from "../../torrents/final-torrents.ts";
-import { originKey } from "../../torrents/task-identity.ts";
-import { magnetLink, torrentFile } from "../../torrents/torrent-file.ts";
-import type { Torrent } from "../engine/types.ts";
+import { choosePieceLength } from "../../torrents/geometry.ts";
+import { layersOf, layoutOf, makeHybrid, makeOwnV1, makeOwnV2, type OwnContent } from "../../torrents/make-torrent.ts";
+import { safeName } from "../../torrents/safe-name.ts";
+import { magnetLink, type PieceLayer, torrentFile } from "../../torrents/torrent-file.ts";
+import type { TorrentLayout } from "../../torrents/torrent-layout.ts";
 import { readSupernode } from "./check-request.ts";
 import type { SeedRequest, SeedResult } from "./daemon-api.ts";
 import type { DownloadParts } from "./download.ts";
-import { fillFromFile } from "./fill-from-file.ts";
-import { makeLocalTorrent } from "./local-torrent.ts";
+import { findOwnFiles } from "./own-files.ts";
+import { entryOf } from "./plan-torrent.ts";
+import type { LinkedFile, TaskEntry } from "./task-entry.ts";
+import { linkedFileOf } from "./task-index.ts";
+import { describeInfos, hashesOf, type TorrentInfos } from "./torrent-source.ts";
 
 export interface SeedOptions {
-  readonly parts: Pick<DownloadParts, "runs" | "index" | "key" | "epochMs">;
+  readonly parts: Pick<DownloadParts, "runs" | "index" | "epochMs" | "engine">;
   readonly supernodes: readonly string[];
   /** Where peers reach this host, for the magnet link. */
   readonly peers: readonly string[];
   readonly signal: AbortSignal;
 }
 
-/** Rejects with SkimmerError `bad_request` where the file cannot be shared, or the reason of `signal`. */
+/** A torrent that was made: its dicts, and the layers that its .torrent carries. */
+interface Made {
+  readonly infos: TorrentInfos;
+  readonly layers: readonly PieceLayer[];
+}
+
+/** Rejects with SkimmerError `bad_request` where the path cannot be shared, or the reason of `signal`. */
 export async function seedFile(request: SeedRequest, options: SeedOptions): Promise<SeedResult> {
-  const { parts, signal } = options;
-  const before = await statFile(request.path);
-  const entry = makeEntry(request.path, before, options);
-  await using handle = await parts.runs.open({ entry, peers: [], final: undefined, alone: "the file is here", seedersOnly: false });
-  const { torrent } = handle.run;
-  const lacking = torrent.geometry.lengthBytes - torrent.stats.bytesHave;
-  const whole = (await fillFromFile(torrent, request.path, { signal })) === lacking;
-  if (whole) await finalKnown(torrent, signal);
-  const after = await statFile(request.path);
-  if (!whole || after.mtimeNs !== before.mtimeNs || after.size !== before.size) {
-    handle.discard();
-    throw new SkimmerError("origin_changed", `${request.path} changed while it was read`, {
-      hint: "Run the command again when nobody writes it.",
-    });
+  const { path } = request;
+  const found = await findOwnFiles(path);
+  const name = checkedName(request.name ?? basename(path));
+  const totalBytes = found.files.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
+  const pieceLengthBytes = request.pieceLengthBytes ?? choosePieceLength(totalBytes);
+  const files = found.isSingle ? found.files.map((file) => ({ ...file, path: [name] })) : found.files;
+  const content = { name, isSingle: found.isSingle, files, pieceLengthBytes };
+  const paths = found.files.map((file) => join(path, ...file.path));
+  const watched = await Promise.all(paths.map(linkedFileOf));
+  const made = await makeTorrents(content, request, options);
+  await checkUnchanged(path, watched);
+  const trackers = request.trackers ?? options.supernodes.map((supernode) => `${readSupernode(supernode).url}/announce`);
+  const hashes = made.map(({ infos }) => hashesOf(infos)[0]);
+  for (const [index, { infos }] of made.entries()) {
+    const entry = entryOf(infos, { request: { url: pathToFileURL(path).href }, lastUsedAtMs: options.parts.epochMs() });
+    const { webSeeds } = request;
+    await share(
+      infos,
+      { ...entry, trackers, webSeeds, inPlace: path, watched, twin: hashes[1 - index], pinned: true, complete: true },
+      options,
+    );
   }
-  return describe(torrent, { ...options, trackers: entry.trackers });
+  return describe(made, { request, trackers, peers: options.peers, name, lengthBytes: totalBytes });
 }
 
-async function statFile(path: string) {
-  const found = await stat(path, { bigint: true }).catch((cause: Error) => {
-    throw new SkimmerError("bad_request", `cannot read ${path}: ${cause.message}`, { cause });
-  });
-  if (!found.isFile() || found.size === 0n)
-    throw new SkimmerError("bad_request", `${path} is not a file with content`, { hint: "Give one regular file that is not empty." });
-  return found;
-}
-
-function makeEntry(path: string, found: { size: bigint; mtimeNs: bigint }, { parts, supernodes }: SeedOptions) {
-  const request = { url: pathToFileURL(path).href };
-  const validators = { etag: `"${found.mtimeNs}-${found.size}"` };
-  const lengthBytes = Number(found.size);
-  const local = makeLocalTorrent({ request, name: basename(path), lengthBytes, validators, key: parts.key });
-  return {
-    infoHash: local.infoHash,
-    url: request.url,
-    originKey: originKey(request),
-    name: local.name,
-    lengthBytes,
-    pieceLengthBytes: local.geometry.pieceLengthBytes,
-    validators,
-    liveInfo: local.liveInfo.toString("base64"),
-    trackers: supernodes.map((supernode) => `${readSupernode(supernode).url}/announce`),
-    local: true,
-    volatile: false,
-    pinned: true,
-    complete: false,
-    lastUsedAtMs: parts.epochMs(),
-    ...parts.index.get(local.infoHash),
-  };
-}
-
-/** Pieces are signed in groups, and the final torrents follow from the last: within milliseconds. */
-async function finalKnown(torrent: Torrent, signal: AbortSignal): Promise<void> {
-  if (torrent.infoV1 !== undefined) return;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onAbort = (): void => reject(signal.reason);
-  torrent.once("final", resolve);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    await promise;
-  } finally {
-    torrent.off("final", resolve);
-    signal.removeEventListener("abort", onAbort);
+async function makeTorrents(content: OwnContent, request: SeedRequest, options: SeedOptions): Promise<Made[]> {
+  const { signal, parts } = options;
+  const isPrivate = request.private === true;
+  const measure = (layout: TorrentLayout, wants: { sha1s: boolean; roots: boolean }) =>
+    parts.engine.hashFiles({ layout, inPlace: request.path }, { wants, signal });
+  const aligned = layoutOf(content, true);
+  if (request.hybrid === true || content.isSingle) {
+    const hashes = await measure(aligned, { sha1s: true, roots: true });
+    const layers = layersOf(aligned, hashes.roots);
+    const both = makeHybrid(aligned, hashes, isPrivate);
+    const [infoV1, infoV2] =
+      request.hybrid === true ? [both, both] : [makeOwnV1(aligned, hashes, isPrivate), makeOwnV2(aligned, hashes, isPrivate)];
+    return [{ infos: { infoV1, infoV2, pieceLayer: hashes.roots }, layers }];
   }
+  const plain = layoutOf(content, false);
+  const { sha1s } = await measure(plain, { sha1s: true, roots: false });
+  const { roots } = await measure(aligned, { sha1s: false, roots: true });
+  return [
+    { infos: { infoV1: makeOwnV1(plain, { sha1s }, isPrivate) }, layers: [] },
+    { infos: { infoV2: makeOwnV2(aligned, { roots }, isPrivate), pieceLayer: roots }, layers: layersOf(aligned, roots) },
+  ];
 }
 
-function describe(torrent: Torrent, options: { trackers: readonly string[]; peers: readonly string[] }): SeedResult {
-  const { trackers, peers } = options;
-  const { infoV1, infoV2, pieceLayer, name, geometry } = torrent;
-  if (infoV1 === undefined || infoV2 === undefined) throw new SkimmerError("internal", "a complete torrent has no final form");
-  const { piecesRoot } = parseInfoV2(infoV2);
-  const layer = piecesRoot && pieceLayer && geometry.pieceCount > 1 ? { piecesRoot, hashes: pieceLayer } : undefined;
+/** Opens it for good. What this host has of the torrent already gives way where it is not whole. */
+async function share(infos: TorrentInfos, entry: TaskEntry, { parts }: SeedOptions): Promise<void> {
+  const { runs, index } = parts;
+  const known = index.get(entry.infoHash);
+  if (known?.complete === false) await runs.remove(entry.infoHash);
+  const task = { peers: [], final: undefined, alone: undefined, seedersOnly: false, infos, layout: describeInfos(infos).layout };
+  const isKept = known?.complete === true && known.inPlace === undefined;
+  await using _ = await runs.open({ ...task, entry: isKept ? { ...known, pinned: true } : entry });
+  if (isKept) await index.update(entry.infoHash, { pinned: true });
+}
+
+async function checkUnchanged(path: string, before: readonly LinkedFile[]): Promise<void> {
+  const after = await Promise.all(before.map((file) => linkedFileOf(file.path).catch(() => undefined)));
+  const same = before.every(
+    ({ mtimeNs, lengthBytes }, index) => after[index]?.mtimeNs === mtimeNs && after[index].lengthBytes === lengthBytes,
+  );
+  if (same) return;
+  throw new SkimmerError("origin_changed", `${path} changed while it was read`, { hint: "Run the command again when nobody writes it." });
+}
+
+function checkedName(name: string): string {
+  if (safeName(name) === name) return name;
+  throw new SkimmerError("bad_request", `the name ${JSON.stringify(name)} cannot be shared`, { hint: "Give another one with --name." });
+}
+
+function describe(
+  made: readonly Made[],
+  about: { request: SeedRequest; trackers: readonly string[]; peers: readonly string[]; name: string; lengthBytes: number },
+): SeedResult {
+  const { request, trackers, peers, name, lengthBytes } = about;
+  const { webSeeds } = request;
+  const common = { trackers, webSeeds };
+  const infoV1 = made.map(({ infos }) => infos.infoV1).find((info) => info !== undefined);
+  const v2 = made.find(({ infos }) => infos.infoV2 !== undefined);
+  const infoV2 = v2?.infos.infoV2;
+  if (infoV1 === undefined || infoV2 === undefined || v2 === undefined) throw new SkimmerError("internal", "a torrent was not made");
   const direct = peers.map((peer) => `&x.pe=${encodeURIComponent(peer)}`).join("");
+  const isHybrid = request.hybrid === true;
+  const second = torrentFile({ ...common, info: infoV2, layers: v2.layers }).toString("base64");
   return {
-    infoHash: torrent.infoHash,
-    infoHashV1: torrent.infoHashes.v1 ?? "",
-    infoHashV2: torrent.infoHashes.v2 ?? "",
+    infoHash: hashesOf(v2.infos)[0],
+    infoHashV1: hashesOf({ infoV1 })[0],
+    infoHashV2: hashesOf({ infoV2 })[0],
     name,
-    lengthBytes: geometry.lengthBytes,
-    magnet: `${magnetLink({ name, infoV1, trackers })}${direct}`,
-    torrent: torrentFile({ info: infoV1, trackers }).toString("base64"),
-    torrentV2: torrentFile({ info: infoV2, trackers, layer }).toString("base64"),
+    lengthBytes,
+    magnet: `${magnetLink({ ...common, name, infoV1, ...(isHybrid ? { infoV2 } : {}) })}${direct}`,
+    magnetV2: isHybrid ? undefined : `${magnetLink({ ...common, name, infoV2 })}${direct}`,
+    torrent: isHybrid ? second : torrentFile({ ...common, info: infoV1 }).toString("base64"),
+    torrentV2: isHybrid ? undefined : second,
   };
 }

@@ -6,6 +6,7 @@ import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { SkimmerError } from "../../system/errors.ts";
 import type { OptionSpec } from "../../system/options.ts";
+import { TOKEN_OPTION } from "../../system/supernode-token.ts";
 import { checkSupernode } from "./check-request.ts";
 import { type HomePaths, homePaths } from "./home-paths.ts";
 
@@ -15,6 +16,7 @@ export const SHARED_OPTIONS: readonly OptionSpec[] = [
     help: "supernodes to ask, in order, separated by commas; host or host:port will do; host=2 has weight 2",
     parse: parseSupernodes,
   },
+  TOKEN_OPTION,
   {
     flags: "--home <DIR>",
     help: "folder of this host's store, socket and log; each has a daemon of its own",

@@ -9,6 +9,7 @@ import { type ErrorCode, SkimmerError, toSkimmerError } from "../../system/error
 import { EXIT_CODES } from "../../system/exit-codes.ts";
 import { type JsonResponse, requestJson } from "../../system/json-http.ts";
 import type { Logger } from "../../system/logger.ts";
+import { tokenHeaders } from "../../system/supernode-token.ts";
 import { parseTaskAnswer } from "../../torrents/parse-task-answer.ts";
 import type { ApiErrorBody, TaskAnswer, TaskRequest } from "../../torrents/task-api.ts";
 import { originKey } from "../../torrents/task-identity.ts";
@@ -21,6 +22,8 @@ export type Registration =
 
 export interface SupernodeClientOptions {
   readonly list: SupernodeList;
+  /** Where a download brings none of its own; absent: none. */
+  readonly token?: string;
   readonly peer: NonNullable<TaskRequest["peer"]>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -39,6 +42,9 @@ const FINAL_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   "bad_request",
   "unsupported_scheme",
 ]);
+
+/** Of this request or its token: the supernode may serve the next one. */
+const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>(["unauthorized", "forbidden"]);
 
 export class SupernodeClient {
   readonly #options: SupernodeClientOptions;
@@ -75,7 +81,8 @@ export class SupernodeClient {
     const { url, error, warn } = input;
     const failure = classify(error);
     if (failure !== undefined) this.#options.list.failed(url, failure, this.#options.clock.nowMs());
-    if (failure === "nonsense") warn(`supernode ${url} is not usable: ${error.message}`);
+    if (REFUSALS.has(error.code)) warn(`supernode ${url} refuses: ${error.message}`);
+    else if (failure === "nonsense") warn(`supernode ${url} is not usable: ${error.message}`);
     this.#options.logger.warn({ supernode: url, code: error.code, error: error.message }, "supernode does not help");
   }
 
@@ -84,6 +91,7 @@ export class SupernodeClient {
     const sent = requestJson({
       url: `${url}/api/v1/tasks`,
       method: "POST",
+      headers: tokenHeaders(request.token ?? this.#options.token),
       body,
       timeoutMs: ANSWER_TIMEOUT_MS,
       maxBytes: MAX_ANSWER_BYTES,
@@ -99,8 +107,8 @@ export class SupernodeClient {
 
 /** How to treat the supernode after this error; undefined: it did nothing wrong. */
 function classify(error: SkimmerError): SupernodeFailure | undefined {
-  if (error.code === "no_seeder" || error.code === "origin_unreachable") return undefined;
-  if (error.code === "timeout") return "slow";
+  if (error.code === "no_seeder" || error.code === "origin_unreachable" || REFUSALS.has(error.code)) return undefined;
+  if (error.code === "timeout" || error.code === "rate_limited") return "slow";
   if (error.code === "no_supernode") return "refused";
   return "nonsense";
 }
@@ -128,6 +136,6 @@ function apiError(response: JsonResponse): SkimmerError {
 }
 
 function taskRequest(request: DownloadRequest, peer: TaskRequest["peer"]): TaskRequest {
-  const { url, headers, digest, tag, filter, range, pieceLengthBytes } = request;
-  return { url, headers, digest, tag, filter, range, pieceLengthBytes, peer };
+  const { url, headers, digest, tag, filter, range, tls, pieceLengthBytes } = request;
+  return { url, headers, digest, tag, filter, range, tls, pieceLengthBytes, peer };
 }

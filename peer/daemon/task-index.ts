@@ -129,11 +129,26 @@ export class TaskIndex {
   }
 }
 
-/** True where the data file that also is an output is still as it was when it became one. */
+/** True where the files that are outputs too, or are shared where they are, are still as they were. */
 export async function isLinkIntact(entry: TaskEntry): Promise<boolean> {
-  if (entry.linked === undefined) return true;
-  const found = await stat(entry.linked.path, { bigint: true }).catch(() => undefined);
-  return found !== undefined && String(found.mtimeNs) === entry.linked.mtimeNs && Number(found.size) === entry.linked.lengthBytes;
+  return areIntact([...(entry.linked === undefined ? [] : [entry.linked]), ...(entry.watched ?? [])]);
+}
+
+/** Files that are looked at at the same time. */
+const LOOKS_AT_ONCE = 64;
+
+/** True where all of these files are as they were noted. */
+export async function areIntact(files: readonly LinkedFile[]): Promise<boolean> {
+  for (let at = 0; at < files.length; at += LOOKS_AT_ONCE) {
+    const intact = await Promise.all(files.slice(at, at + LOOKS_AT_ONCE).map(isIntact));
+    if (intact.includes(false)) return false;
+  }
+  return true;
+}
+
+async function isIntact(file: LinkedFile): Promise<boolean> {
+  const found = await stat(file.path, { bigint: true }).catch(() => undefined);
+  return found !== undefined && String(found.mtimeNs) === file.mtimeNs && Number(found.size) === file.lengthBytes;
 }
 
 /** The data file as it is now, before it gets a second name. */

@@ -18,7 +18,13 @@ export const QUIET_MS = 2_000;
 const FIRST_PAUSE_MS = 2_000;
 const MOST_PAUSE_MS = 15_000;
 /** The origin said so through the seeder, or the request makes no sense: waiting for the swarm is in vain. */
-const FINAL_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["origin_refused", "origin_not_found", "origin_changed", "bad_request"]);
+const FINAL_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "origin_refused",
+  "origin_not_found",
+  "origin_changed",
+  "digest_mismatch",
+  "bad_request",
+]);
 
 export class TaskRenewal {
   readonly #options: { readonly torrent: Torrent; readonly renew: Renew; readonly logger: Logger };

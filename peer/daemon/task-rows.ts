@@ -1,6 +1,7 @@
 /**
  * What the API tells of stored and running tasks. Decides.
  */
+import type { TrackerStatus } from "../discovery/tracker-tiers.ts";
 import { addAccounts } from "./byte-account.ts";
 import type { TaskDetail, TaskRow } from "./daemon-api.ts";
 import type { TaskEntry } from "./task-entry.ts";
@@ -30,10 +31,10 @@ export function taskRow(entry: TaskEntry, run: TaskRun | undefined): TaskRow {
 export function taskDetail(
   entry: TaskEntry,
   run: TaskRun | undefined,
-  { directory, nowMs }: { directory: string; nowMs: number },
+  { directory, nowMs, trackers }: { directory: string; nowMs: number; trackers: readonly TrackerStatus[] },
 ): TaskDetail {
   const torrent = run?.torrent;
-  const pieceCount = Math.ceil(entry.lengthBytes / entry.pieceLengthBytes);
+  const pieceCount = entry.pieceCount ?? Math.ceil(entry.lengthBytes / entry.pieceLengthBytes);
   return {
     ...taskRow(entry, run),
     infoHashV1: entry.infoHashV1 ?? torrent?.infoHashes.v1 ?? null,
@@ -41,7 +42,8 @@ export function taskDetail(
     pieceLengthBytes: entry.pieceLengthBytes,
     pieceCount,
     piecesHave: torrent?.stats.piecesHave ?? (entry.complete ? pieceCount : 0),
-    trackers: entry.trackers,
+    trackers: entry.trackers.flat(),
+    trackerStates: trackers,
     directory,
     linked: entry.linked !== undefined,
     bannedPeers: torrent?.stats.bannedPeers ?? 0,

@@ -8,6 +8,7 @@
 import type { Clock } from "../../system/clock.ts";
 import { SkimmerError } from "../../system/errors.ts";
 import type { Logger } from "../../system/logger.ts";
+import { unpaddedBytes } from "../../torrents/geometry.ts";
 import { LEAST_PRIORITY } from "../engine/download-shares.ts";
 import type { BytesFrom, PieceSpan, Torrent, TorrentStats } from "../engine/types.ts";
 import { accountAtEnd, accountSoFar } from "./byte-account.ts";
@@ -19,10 +20,13 @@ import { originRequest } from "./origin-request.ts";
 import { decideSource } from "./source-decider.ts";
 import type { TaskEntry } from "./task-entry.ts";
 import { type Renew, TaskRenewal } from "./task-renewal.ts";
+import type { WebSeeds } from "./web-seeds.ts";
 
 export interface RunOptions {
   readonly torrent: Torrent;
   readonly reader: OriginReader;
+  /** Servers that have the content of somebody else's torrent; undefined: it names none. */
+  readonly webSeeds?: Pick<WebSeeds, "start" | "stop" | "wasRead">;
   /** Asks the trackers sooner. */
   readonly hurry: () => void;
   /** Asks the supernode for the task once more; undefined: it is none of its tasks. */
@@ -51,7 +55,7 @@ export interface RunResult {
 interface Member {
   readonly request: DownloadRequest;
   /** Waits for these pieces only; undefined: for all. */
-  readonly span: PieceSpan | undefined;
+  readonly spans: readonly PieceSpan[] | undefined;
   readonly begin: Pick<TorrentStats, "from" | "bytesHave">;
   readonly onProgress: (progress: RunProgress) => void;
   readonly settle: PromiseWithResolvers<RunResult>;
@@ -60,6 +64,8 @@ interface Member {
 /** A swarm that brings less than this may as well bring nothing. */
 const MIN_USEFUL_BYTES_PER_SECOND = 128 * 1024;
 const TICK_MS = PROGRESS_INTERVAL_MS;
+/** Why servers were read without a question. */
+const WEB_SEEDS = "the torrent names web seeds";
 /** With fewer connections than this an incomplete download asks trackers more often. */
 const ENOUGH_CONNECTIONS = 3;
 
@@ -103,16 +109,16 @@ export class TaskRun {
   }
 
   /**
-   * Waits until the content, or the pieces of `span`, are on disk. Rejects with the reason of `signal`, or with why they cannot be had.
+   * Waits until the content, or the pieces of `spans`, are on disk. Rejects with the reason of `signal`, or with why they cannot be had.
    */
   async wait(
     request: DownloadRequest,
-    options: { signal: AbortSignal; onProgress: (progress: RunProgress) => void; span?: PieceSpan },
+    options: { signal: AbortSignal; onProgress: (progress: RunProgress) => void; spans?: readonly PieceSpan[] },
   ): Promise<RunResult> {
     options.signal.throwIfAborted();
     const settle = Promise.withResolvers<RunResult>();
     const { from, bytesHave } = this.torrent.stats;
-    const member: Member = { request, span: options.span, begin: { from, bytesHave }, onProgress: options.onProgress, settle };
+    const member: Member = { request, spans: options.spans, begin: { from, bytesHave }, onProgress: options.onProgress, settle };
     const leave = (): void => settle.reject(options.signal.reason);
     options.signal.addEventListener("abort", leave, { once: true });
     this.#join(member);
@@ -151,7 +157,7 @@ export class TaskRun {
     this.torrent.off("piece", this.#onPiece);
     this.#rejectAll(error);
     this.#stopTimer();
-    await this.#options.reader.stop();
+    await Promise.all([this.#options.reader.stop(), this.#options.webSeeds?.stop()]);
   }
 
   #join(member: Member): void {
@@ -168,6 +174,7 @@ export class TaskRun {
     this.#flow.begin(this.torrent.stats);
     this.#originEndedAtMs = undefined;
     this.torrent.download(true);
+    this.#options.webSeeds?.start();
     this.#timer = setInterval(this.#tick, TICK_MS);
     this.#tick();
   }
@@ -177,6 +184,7 @@ export class TaskRun {
     if (this.#members.size === 0) {
       this.#stopTimer();
       void this.#options.reader.stop();
+      void this.#options.webSeeds?.stop();
     } else {
       this.#applyLimit();
       this.#applyWanted();
@@ -185,9 +193,9 @@ export class TaskRun {
 
   /** What somebody waits for is fetched, and no more. */
   #applyWanted(): void {
-    const spans = [...this.#members].map(({ span }) => span);
-    const wanted = spans.filter((span) => span !== undefined);
-    const all = wanted.length < spans.length;
+    const members = [...this.#members];
+    const wanted = members.flatMap(({ spans }) => spans ?? []);
+    const all = members.some(({ spans }) => spans === undefined);
     if (all && !this.#partly) return;
     this.#partly = !all;
     // the origin was read for less than what is wanted now
@@ -197,8 +205,8 @@ export class TaskRun {
 
   #resolveSpans(): void {
     for (const member of this.#members) {
-      const { span } = member;
-      if (span === undefined || !holds(this.torrent, span)) continue;
+      const { spans } = member;
+      if (spans?.every((span) => holds(this.torrent, span)) !== true) continue;
       member.settle.resolve({ from: accountSoFar({ begin: member.begin, now: this.torrent.stats }), reason: this.#reason });
     }
   }
@@ -315,7 +323,7 @@ export class TaskRun {
     const { stats } = this.torrent;
     const from = accountSoFar({ begin: member.begin, now: stats });
     return {
-      bytes: Math.min(this.torrent.geometry.lengthBytes, stats.bytesHave),
+      bytes: Math.min(unpaddedBytes(this.torrent.geometry), stats.bytesHave),
       rate: this.#flow.bytesPerSecond,
       peers: stats.connections,
       from,
@@ -331,17 +339,18 @@ export class TaskRun {
   readonly #onFailed = (cause: Error): void => this.#rejectAll(diskError(cause));
 
   #resolveAll(): void {
-    const { reader } = this.#options;
+    const { reader, webSeeds } = this.#options;
     for (const member of this.#members) {
       const from = accountAtEnd({
         begin: member.begin,
         now: this.torrent.stats,
-        lengthBytes: this.torrent.geometry.lengthBytes,
-        originWasRead: reader.wasRead,
+        lengthBytes: unpaddedBytes(this.torrent.geometry),
+        originWasRead: reader.wasRead || webSeeds?.wasRead === true,
       });
-      member.settle.resolve({ from, reason: from.origin > 0 ? this.#reason : undefined });
+      member.settle.resolve({ from, reason: from.origin > 0 ? (this.#reason ?? WEB_SEEDS) : undefined });
     }
     void reader.stop();
+    void webSeeds?.stop();
     this.#stopTimer();
   }
 

@@ -5,6 +5,7 @@
 import { isIPv6 } from "node:net";
 import { formatHostPort } from "../../system/addresses.ts";
 import { requestJson } from "../../system/json-http.ts";
+import { tokenHeaders } from "../../system/supernode-token.ts";
 import type { ConnectBackAnswer } from "../../torrents/task-api.ts";
 import type { Finding } from "./check-host.ts";
 
@@ -12,12 +13,16 @@ import type { Finding } from "./check-host.ts";
 const TIMEOUT_MS = 6_000;
 
 /** No finding where the supernode is away, or too old to know the check. */
-export async function checkConnectBack(supernode: string, options: { port: number; signal: AbortSignal }): Promise<Finding[]> {
-  const { port, signal } = options;
-  const request = { url: `${supernode}/api/v1/connect-back`, method: "POST", body: { port }, timeoutMs: TIMEOUT_MS, signal };
+export async function checkConnectBack(
+  supernode: string,
+  options: { host?: string; port: number; token: string | undefined; signal: AbortSignal },
+): Promise<Finding[]> {
+  const { token, signal } = options;
+  const body = { host: options.host, port: options.port };
+  const request = { url: `${supernode}/api/v1/connect-back`, body, headers: tokenHeaders(token), timeoutMs: TIMEOUT_MS, signal };
   const response = await requestJson(request).catch(() => undefined);
   if (response?.status !== 200) return [];
-  const { host, reachable, failure } = response.body as ConnectBackAnswer;
+  const { host, port, reachable, failure } = response.body as ConnectBackAnswer;
   const name = "reachable";
   const address = formatHostPort({ host, port });
   if (reachable)

@@ -7,7 +7,9 @@ import net from "node:net";
 import { dirname } from "node:path";
 import { parseHostPort } from "../../system/addresses.ts";
 import { requestJson } from "../../system/json-http.ts";
+import { tokenHeaders } from "../../system/supernode-token.ts";
 import { formatBytes } from "../../system/units.ts";
+import type { ApiErrorBody } from "../../torrents/task-api.ts";
 import { readSupernode } from "../daemon/check-request.ts";
 import type { DaemonInfo } from "../daemon/daemon-api.ts";
 import { outsideAddresses } from "../daemon/outside-addresses.ts";
@@ -23,12 +25,19 @@ export interface Finding {
   readonly advice?: string;
 }
 
+interface Asking {
+  readonly info: DaemonInfo | undefined;
+  readonly token: string | undefined;
+  readonly signal: AbortSignal;
+}
+
 const PROBE_TIMEOUT_MS = 3_000;
 const MIRROR_TIMEOUT_MS = 40_000;
 const DEFAULT_SUPERNODE = "http://127.0.0.1:8002";
 const DEFAULT_PEER_PORT = 65002;
 const LITTLE_BYTES = 1_000_000_000;
 const MOST_SKEW_MS = 60_000;
+const MOST_MESSAGE = 500;
 const PROXY_VARIABLES = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy", "NO_PROXY"];
 
 /** All findings, in the order of the checks. Rejects only with the reason of `signal`. */
@@ -40,7 +49,7 @@ export async function checkHost(place: DaemonPlace, { image, signal }: { image?:
     checkPort(info),
     checkAddresses(),
     checkDisk(place.paths.home),
-    ...supernodes.map((supernode) => checkSupernode(readSupernode(supernode).url, { info, signal })),
+    ...supernodes.map((supernode) => checkSupernode(readSupernode(supernode).url, { info, token: place.token, signal })),
     checkProxy(),
     ...(info?.mirror === undefined ? [] : [checkMirror(info.mirror, { image, signal })]),
   ]);
@@ -114,22 +123,39 @@ async function checkDisk(home: string): Promise<Finding> {
 }
 
 /** Is it there, is it one of ours, and does its clock agree? */
-async function checkSupernode(url: string, { info, signal }: { info: DaemonInfo | undefined; signal: AbortSignal }): Promise<Finding[]> {
+async function checkSupernode(url: string, asking: Asking): Promise<Finding[]> {
+  const { info, token, signal } = asking;
   const name = `supernode ${url}`;
   const startedMs = performance.now();
   try {
-    const { status, headers } = await requestJson({ url: `${url}/api/v1/tasks`, timeoutMs: PROBE_TIMEOUT_MS, signal });
+    const { status, headers } = await requestJson({ url: `${url}/healthz`, timeoutMs: PROBE_TIMEOUT_MS, signal });
     const tookMs = Math.round(performance.now() - startedMs);
-    if (status >= 500 || status === 404)
+    // 503: it has no seeder yet
+    if (status !== 200 && status !== 503)
       return [{ name, status: "wrong", message: `answers HTTP ${status}`, advice: "Is the address that of a supernode?" }];
-    const reachable = info === undefined ? [] : await checkConnectBack(url, { port: parseHostPort(info.peer).port, signal });
-    return [{ name, status: "ok", message: `answers in ${tookMs} ms` }, checkClock(name, headers.date), ...reachable];
+    const access = await checkAccess(url, asking);
+    const reachable = info === undefined ? [] : await checkConnectBack(url, { ...info.advertised, token, signal });
+    return [{ name, status: "ok", message: `answers in ${tookMs} ms` }, ...access, checkClock(name, headers.date), ...reachable];
   } catch (thrown) {
     const { code, message, name: kind } = thrown as NodeJS.ErrnoException;
     const why = kind === "TimeoutError" || kind === "AbortError" ? `no answer within ${PROBE_TIMEOUT_MS / 1000} s` : (code ?? message);
     const advice = "Without a supernode this host reads origins itself. Start one, correct --supernode, or open port 8002.";
     return [{ name, status: "wrong", message: why, advice }];
   }
+}
+
+/** Whether this host may register downloads there: asked with a body that is none. */
+async function checkAccess(url: string, { token, signal }: Asking): Promise<Finding[]> {
+  const request = { url: `${url}/api/v1/tasks`, body: {}, headers: tokenHeaders(token), timeoutMs: PROBE_TIMEOUT_MS, signal };
+  const answer = await requestJson(request).catch(() => undefined);
+  const name = "access";
+  if (answer?.status === 400)
+    return [{ name, status: "ok", message: `supernode ${url} takes ${token === undefined ? "this host without a token" : "the token"}` }];
+  if (answer?.status !== 401 && answer?.status !== 403) return [];
+  const { message = "refused" } = (answer.body as Partial<ApiErrorBody>).error ?? {};
+  const advice =
+    "A daemon that has its own may be fine; else give --token or SKIMMER_TOKEN with the scope download: see hosts.token in the supernode's data folder.";
+  return [{ name, status: "wrong", message: `supernode ${url}: ${message.slice(0, MOST_MESSAGE)}`, advice }];
 }
 
 function checkClock(name: string, date: string | undefined): Finding {

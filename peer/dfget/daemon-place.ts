@@ -9,6 +9,8 @@ export interface DaemonPlace {
   /** True where the socket is not the one that follows from home. */
   readonly socketGiven: boolean;
   readonly supernodes: readonly string[] | undefined;
+  /** For their API. */
+  readonly token: string | undefined;
   /** Further options for a daemon that has to be started. */
   readonly daemonArguments: readonly string[];
 }
@@ -19,6 +21,7 @@ export function readDaemonPlace(options: Readonly<Record<string, unknown>>): Dae
     paths: readPaths(options),
     socketGiven: options.socket !== undefined,
     supernodes: options.supernode as string[] | undefined,
+    token: options.token as string | undefined,
     daemonArguments: [],
   };
 }

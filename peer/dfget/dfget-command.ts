@@ -57,7 +57,7 @@ const IDENTITY: readonly OptionSpec[] = [
   { flags: "--identifier <TEXT>", help: "a third such label (v1, there with the letter -i)", parse: checkTag },
   {
     flags: "--piece-length <BYTES>",
-    help: "power of two, 256KiB to 16MiB; absent: by the length",
+    help: "power of two, 64KiB to 16MiB; absent: by the length",
     parse: (text) => checkPieceLength(parseBytes(text)),
   },
 ];

@@ -94,6 +94,7 @@ function readPlace(options: Options, folder: string): DaemonPlace {
     paths: readPaths(options),
     socketGiven: options.socket !== undefined,
     supernodes: supernodes.length === 0 ? undefined : supernodes,
+    token: options.token as string | undefined,
     daemonArguments: [
       ...(ip === undefined && port === undefined ? [] : ["--peer-listen", `${host}:${port ?? DEFAULT_PEER_PORT}`]),
       ...(cacerts === undefined ? [] : ["--origin-ca", resolve(folder, String(cacerts))]),
@@ -127,6 +128,7 @@ function commonBody(options: Options, { umask }: Surroundings): Record<string, u
     priority: options.priority,
     pieceLength: options.pieceLength,
     supernodes: node === undefined && supernode === undefined ? undefined : [...(node ?? []), ...(supernode ?? [])],
+    token: options.token,
   };
 }
 

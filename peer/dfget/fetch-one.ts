@@ -20,18 +20,21 @@ export interface Fetch {
   readonly name: string;
   /** `-`: standard output; null: only into the store. */
   readonly output?: string | null;
+  /** In place of `output`: only the daemon knows whether it becomes a file or a folder. */
+  readonly byDaemon?: { readonly output: string } | { readonly outputFolder: string };
   readonly body: Readonly<Record<string, unknown>>;
 }
 
 /** Answers the exit code. Rejects with SkimmerError. */
 export async function fetchOne(invocation: Invocation, wanted: Fetch): Promise<number> {
   const { options, json, place, signal } = invocation;
+  const { byDaemon } = wanted;
   const output = wanted.output === null || wanted.output === "-" ? undefined : resolve(wanted.output ?? wanted.name);
   const job: Job = {
     url: wanted.url,
-    output,
-    storeOnly: wanted.output === null,
-    body: { ...wanted.body, output, mode: 0o666 & ~process.umask(), supernodes: place.supernodes },
+    output: byDaemon === undefined ? output : Object.values(byDaemon)[0],
+    storeOnly: wanted.output === null || byDaemon !== undefined,
+    body: { ...wanted.body, ...(byDaemon ?? { output }), mode: 0o666 & ~process.umask(), supernodes: place.supernodes, token: place.token },
   };
   const quiet = options.quiet === true;
   const stream = wanted.output === "-" ? process.stderr : process.stdout;

@@ -5,10 +5,10 @@
  */
 import { join } from "node:path";
 import { SkimmerError } from "../../system/errors.ts";
+import { globPattern } from "../../system/glob-pattern.ts";
 import type { OriginListing } from "../daemon/list-folder.ts";
 import { callDaemon } from "./call-daemon.ts";
 import type { DfgetSettings, Job } from "./dfget-settings.ts";
-import { globPattern } from "./glob-pattern.ts";
 
 const MOST_FILES = 100_000;
 const MOST_FOLDERS = 10_000;

@@ -52,14 +52,15 @@ export async function startDaemon(options: StartOptions): Promise<void> {
 
 /** Starts the process and waits for its socket; answers its exit code where it ended instead. */
 async function startOnce(options: StartOptions, deadlineMs: number): Promise<number | undefined> {
-  const { paths, signal } = options;
+  const { paths, signal, token } = options;
   await rotateLog(paths.log);
   await using log = await open(paths.log, "a", 0o600);
   const { SKIMMER_PARENT_PIPE: _, ...env } = process.env;
   const child = spawn(process.execPath, [findLauncher(), ...argumentsFor(options)], {
     detached: true,
     cwd: paths.home,
-    env,
+    // not as an argument, which anyone on this machine can list
+    env: token === undefined ? env : { ...env, SKIMMER_TOKEN: token },
     stdio: ["ignore", log.fd, log.fd],
   });
   child.unref();

@@ -1,28 +1,41 @@
-/** `dfget add FILE.torrent|MAGNET`: downloads a torrent that somebody else made. Wiring. */
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
+/** `dfget add FILE.torrent|URL|MAGNET`: downloads a torrent that somebody else made. Wiring. */
 import { SkimmerError } from "../../../system/errors.ts";
-import { parseRate } from "../../../system/units.ts";
+import { formatBytes, parseRate } from "../../../system/units.ts";
+import { parseFileRanges } from "../../../torrents/file-selection.ts";
 import { checkDigest, checkMd5 } from "../../daemon/check-request.ts";
-import { readMagnet, readPeer, readTorrentFile } from "../../daemon/torrent-source.ts";
-import { type Fetch, fetchOne, PROGRESS_OPTIONS } from "../fetch-one.ts";
-import { runSubcommand, subcommandSpec } from "../subcommand.ts";
-
-const MOST_BYTES = 32 * 1024 * 1024;
+import type { TorrentListing } from "../../daemon/daemon-api.ts";
+import { readPeer } from "../../daemon/torrent-source.ts";
+import { callDaemon } from "../call-daemon.ts";
+import { fetchOne, PROGRESS_OPTIONS } from "../fetch-one.ts";
+import { printable } from "../progress-text.ts";
+import { type GivenTorrent, readTorrent } from "../read-torrent.ts";
+import { type Invocation, print, runSubcommand, subcommandSpec } from "../subcommand.ts";
+import { torrentOutput } from "../torrent-output.ts";
 
 export const ADD_COMMAND = subcommandSpec({
   name: "add",
-  description: "Downloads a torrent: one file, version 1, 2 or hybrid, from a .torrent file or a magnet link.",
-  arguments: "<FILE|MAGNET>",
+  description: "Downloads a torrent, version 1, 2 or hybrid, of one file or many: from a .torrent file, its URL, or a magnet link.",
+  arguments: "<FILE|URL|MAGNET>",
   options: [
-    { flags: "-o, --output <FILE>", help: "file to write; - is standard output; absent: the torrent's name, in the current folder" },
+    {
+      flags: "-o, --output <PATH>",
+      help: "file to write, or folder into which the torrent's file or folder goes; - is standard output, for one file; absent: the current folder",
+    },
+    {
+      flags: "--files <NUMBERS>",
+      help: "only these files, by their numbers: 1,3-5; absent: all, or those that the link names",
+      parse: checkNumbers,
+    },
+    { flags: "--include <PATTERN>", help: "only files that match; *, ? and ** across folders; may be repeated", parse: collect },
+    { flags: "--list-files", help: "show the files with their numbers, and download nothing" },
+    { flags: "-c, --continue", help: "take what the output has already, where it is right by the torrent's hashes" },
     { flags: "--peer <HOST:PORT>", help: "a peer to begin with; may be repeated", parse: collectPeers },
     { flags: "--limit <RATE>", help: "bytes per second of this download; 0: unlimited", default: 0, parse: parseRate },
-    { flags: "--digest <DIGEST>", help: "sha256:HEX that the content must have", parse: checkDigest },
-    { flags: "--md5 <HEX>", help: "MD5 that the content must have", parse: checkMd5 },
+    { flags: "--digest <DIGEST>", help: "sha256:HEX that the content of a torrent of one file must have", parse: checkDigest },
+    { flags: "--md5 <HEX>", help: "MD5 that the content of a torrent of one file must have", parse: checkMd5 },
     ...PROGRESS_OPTIONS,
   ],
-  after: "Trackers that speak HTTP are asked, and the peers that --peer and the link (x.pe=HOST:PORT) name.",
+  after: "A torrent of several files always gets a folder of its name. What was verified is kept: the same command goes on there.",
 });
 
 /** Answers the exit code. */
@@ -31,31 +44,39 @@ export function add(argv: readonly string[]): Promise<number> {
     args: [1, 1],
     run: async (invocation) => {
       const { options } = invocation;
-      const { limit, digest, md5 } = options;
-      const wanted = await readSource(invocation.args[0]);
-      return fetchOne(invocation, {
-        ...wanted,
-        output: options.output as string | undefined,
-        body: { ...wanted.body, limit, digest, md5, peers: options.peer },
-      });
+      const given = await readTorrent(invocation.args[0], invocation);
+      if (options.listFiles === true) return listFiles(invocation, given);
+      const { limit, digest, md5, peer: peers, files: numbers, include: patterns } = options;
+      const wanted = { limit, digest, md5, peers, files: { numbers, patterns }, fillFromOutput: options.continue === true };
+      const place = await torrentOutput(options.output as string | undefined, { name: given.name, place: invocation.place });
+      return fetchOne(invocation, { url: given.text, name: given.name, body: { ...given.body, ...wanted }, ...place });
     },
   });
 }
 
-function collectPeers(text: string, previous: unknown): string[] {
-  if (readPeer(text).length === 0) throw new SkimmerError("bad_request", `"${text}" is not a peer's address`, { hint: "Write HOST:PORT." });
+async function listFiles(invocation: Invocation, { body }: GivenTorrent): Promise<number> {
+  const { peer: peers } = invocation.options;
+  const listing = await callDaemon<TorrentListing>({ ...invocation, method: "POST", path: "/v1/torrents", body: { ...body, peers } });
+  const width = String(listing.files.length).length;
+  print(invocation, listing, [
+    `${printable(listing.name)}: ${formatBytes(listing.lengthBytes)} in ${listing.files.length} files`,
+    ...listing.files.map(
+      ({ path, lengthBytes }, index) => `${String(index + 1).padStart(width)}  ${formatBytes(lengthBytes)}  ${printable(path)}`,
+    ),
+  ]);
+  return 0;
+}
+
+function checkNumbers(text: string): string {
+  parseFileRanges(text, 1);
+  return text;
+}
+
+function collect(text: string, previous: unknown): string[] {
   return [...((previous as string[] | undefined) ?? []), text];
 }
 
-async function readSource(text: string): Promise<Fetch> {
-  if (/^magnet:/i.test(text)) return { url: text, name: readMagnet(text).name, body: { url: text } };
-  const bytes = await readFile(resolve(text)).catch((cause: Error) => {
-    throw new SkimmerError("bad_request", `cannot read ${text}: ${cause.message}`, {
-      hint: "Give a .torrent file or a magnet link.",
-      cause,
-    });
-  });
-  if (bytes.length > MOST_BYTES)
-    throw new SkimmerError("bad_request", `${text} has ${bytes.length} bytes; a .torrent has at most ${MOST_BYTES}`);
-  return { url: text, name: readTorrentFile(bytes).name, body: { torrent: bytes.toString("base64") } };
+function collectPeers(text: string, previous: unknown): string[] {
+  if (readPeer(text).length === 0) throw new SkimmerError("bad_request", `"${text}" is not a peer's address`, { hint: "Write HOST:PORT." });
+  return collect(text, previous);
 }

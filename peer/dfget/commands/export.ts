@@ -5,6 +5,7 @@ import { callDaemon } from "../call-daemon.ts";
 import { fetchOne, PROGRESS_OPTIONS } from "../fetch-one.ts";
 import { findTask } from "../find-task.ts";
 import { runSubcommand, subcommandSpec } from "../subcommand.ts";
+import { torrentOutput } from "../torrent-output.ts";
 
 export const EXPORT_COMMAND = subcommandSpec({
   name: "export",
@@ -30,7 +31,7 @@ export function exportFile(argv: readonly string[]): Promise<number> {
       return fetchOne(invocation, {
         url: task.url,
         name: task.name,
-        output: invocation.options.output as string | undefined,
+        ...(await torrentOutput(invocation.options.output as string | undefined, { name: task.name, place: invocation.place })),
         body: { url },
       });
     },

@@ -52,7 +52,7 @@ export function detailLines(task: TaskDetail): string[] {
     `sent to peers: ${formatBytes(task.uploadedBytes)}`,
     `last used: ${task.lastUsedAt}${task.pinned ? ", pinned" : ""}${task.linked ? ", shares its file with an output" : ""}`,
     `folder: ${task.directory}`,
-    ...task.trackers.map((tracker) => `tracker: ${tracker}`),
+    ...task.trackers.map((tracker) => trackerLine(tracker, task.trackerStates)),
     `peers: ${task.connected.length} connected, ${task.bannedPeers} banned`,
     ...task.banned.map(
       ({ host, port, reason, seconds }) =>
@@ -64,4 +64,12 @@ export function detailLines(task: TaskDetail): string[] {
     ),
   ];
   return lines.map(printable);
+}
+
+function trackerLine(url: string, states: TaskDetail["trackerStates"]): string {
+  const found = states.find((state) => state.url === url);
+  if (found === undefined) return `tracker: ${url}`;
+  const { state, message, seeds, leeches } = found;
+  const swarm = seeds === undefined || leeches === undefined ? [] : [`${seeds} complete, ${leeches} not`];
+  return `tracker: ${url} ${[state, ...swarm, ...(message === undefined ? [] : [message])].join(", ")}`;
 }

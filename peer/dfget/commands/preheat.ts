@@ -7,6 +7,7 @@ import { type ErrorCode, SkimmerError } from "../../../system/errors.ts";
 import { EXIT_CODES } from "../../../system/exit-codes.ts";
 import { type JsonResponse, requestJson } from "../../../system/json-http.ts";
 import { type CommandSpec, type ParsedCommand, parseCommand } from "../../../system/options.ts";
+import { TOKEN_OPTION, tokenHeaders } from "../../../system/supernode-token.ts";
 import { formatBytes, parseDuration } from "../../../system/units.ts";
 import { fieldReader } from "../../../torrents/parse-fields.ts";
 import { parseApiError } from "../../../torrents/parse-link-message.ts";
@@ -35,6 +36,7 @@ export const PREHEAT_COMMAND: CommandSpec = {
       defaultText: DEFAULT_SUPERNODES.join(","),
       parse: (text, previous) => parseSupernodes(text, previous === DEFAULT_SUPERNODES ? undefined : previous),
     },
+    TOKEN_OPTION,
     {
       flags: "--platform <OS/ARCH,...>",
       help: "only these platforms of an image, such as linux/amd64; may be repeated; absent: all",
@@ -86,13 +88,14 @@ export async function preheatCommand(args: readonly string[]): Promise<number> {
   const command = await parseCommand(PREHEAT_COMMAND, args);
   if (command === undefined) return 0;
   const { options } = command;
+  const token = options.token as string | undefined;
   const body = await readRequest(command);
-  const { supernode, job } = await create(options.supernode as readonly string[], body);
+  const { supernode, job } = await create(options.supernode as readonly string[], { body, token });
   if (options.wait === false) {
     process.stdout.write(options.json === true ? `${JSON.stringify({ status: "ok", ...job })}\n` : `${job.id}\n`);
     return 0;
   }
-  const done = await waitFor({ supernode, job, limitMs: options.timeout as number });
+  const done = await waitFor({ supernode, token, job, limitMs: options.timeout as number });
   if (done.state !== "success") throw failureOf(done);
   const text = `preheated: ${done.files.done} file${done.files.done === 1 ? "" : "s"}, ${formatBytes(done.lengthBytes)}`;
   process.stdout.write(options.json === true ? `${JSON.stringify({ status: "ok", ...done })}\n` : `${text}\n`);
@@ -129,10 +132,13 @@ async function readPassword(): Promise<string> {
 }
 
 /** At the first supernode that answers; what one says of the request itself is final. */
-async function create(supernodes: readonly string[], body: object): Promise<{ supernode: string; job: Job }> {
+async function create(
+  supernodes: readonly string[],
+  request: { body: object; token: string | undefined },
+): Promise<{ supernode: string; job: Job }> {
   const failures: string[] = [];
   for (const { url: supernode } of supernodes.map(readSupernode)) {
-    const response = await ask({ url: `${supernode}/api/v1/preheats`, body }).catch((error: Error) => error);
+    const response = await ask({ url: `${supernode}/api/v1/preheats`, ...request }).catch((error: Error) => error);
     if (response instanceof Error) failures.push(`${supernode}: ${response.message}`);
     else if (response.status === 201) return { supernode, job: parseJob(response.body) };
     else throw apiError(response);
@@ -142,8 +148,8 @@ async function create(supernodes: readonly string[], body: object): Promise<{ su
   });
 }
 
-async function waitFor(input: { supernode: string; job: Job; limitMs: number }): Promise<Job> {
-  const { supernode, limitMs } = input;
+async function waitFor(input: { supernode: string; token: string | undefined; job: Job; limitMs: number }): Promise<Job> {
+  const { supernode, token, limitMs } = input;
   const url = `${supernode}/api/v1/preheats/${input.job.id}`;
   const startMs = performance.now();
   let heardMs = startMs;
@@ -152,7 +158,7 @@ async function waitFor(input: { supernode: string; job: Job; limitMs: number }):
     if (limitMs > 0 && performance.now() - startMs > limitMs)
       throw new SkimmerError("timeout", `the preheat ${job.id} took longer than ${limitMs / 1000} s`, { hint: `It goes on: see ${url}.` });
     await sleep(POLL_MS);
-    const response = await ask({ url }).catch((error: Error) => error);
+    const response = await ask({ url, token }).catch((error: Error) => error);
     if (response instanceof Error) {
       if (performance.now() - heardMs < AWAY_LIMIT_MS) continue;
       throw new SkimmerError("no_supernode", `${supernode} went away: ${response.message}`, {
@@ -165,8 +171,8 @@ async function waitFor(input: { supernode: string; job: Job; limitMs: number }):
   }
 }
 
-function ask(request: { url: string; body?: object }): Promise<JsonResponse> {
-  return requestJson({ ...request, timeoutMs: ASK_LIMIT_MS, maxBytes: MOST_ANSWER_BYTES });
+function ask({ token, ...request }: { url: string; token: string | undefined; body?: object }): Promise<JsonResponse> {
+  return requestJson({ ...request, headers: tokenHeaders(token), timeoutMs: ASK_LIMIT_MS, maxBytes: MOST_ANSWER_BYTES });
 }
 
 function parseJob(body: unknown): Job {

@@ -3,7 +3,7 @@ import test from "ava";
 import type { TaskRow } from "../../../peer/daemon/daemon-api.ts";
 import { completionScript } from "../../../peer/dfget/completion-script.ts";
 import { findTask } from "../../../peer/dfget/find-task.ts";
-import { globPattern } from "../../../peer/dfget/glob-pattern.ts";
+import { globPattern } from "../../../system/glob-pattern.ts";
 
 const COMMANDS = [
   {

@@ -36,6 +36,7 @@ async function serving(change: Partial<ApiTarget>) {
     setLimits: () => undefined,
     seed: async () => ({}) as never,
     list: async () => ({}),
+    describeTorrent: async () => ({}) as never,
     stop: () => undefined,
     ...change,
   };

@@ -1,7 +1,5 @@
-/** The daemon's deciders: when to announce, whom to ask, where bytes came from, whether content is the same. */
+/** The daemon's deciders: whom to ask, where bytes came from, whether content is the same. */
 import test from "ava";
-import { MAX_INTERVAL_MS, MIN_INTERVAL_MS, nextAnnounceMs, STARVING_INTERVAL_MS, spareShare } from "../../../peer/daemon/announce-plan.ts";
-import { announceUrl, parseAnnounceAnswer } from "../../../peer/daemon/announce-query.ts";
 import { accountAtEnd, accountSoFar } from "../../../peer/daemon/byte-account.ts";
 import { homePaths } from "../../../peer/daemon/home-paths.ts";
 import { makeLocalTorrent } from "../../../peer/daemon/local-torrent.ts";
@@ -18,9 +16,7 @@ import {
   SWARM_BACK_MS,
 } from "../../../peer/daemon/source-decider.ts";
 import { SupernodeList, supernodeOrder } from "../../../peer/daemon/supernode-list.ts";
-import { encode } from "../../../torrents/bencode.ts";
 import { generateClusterKey } from "../../../torrents/cluster-key.ts";
-import type { InfoHash, PeerId } from "../../../torrents/ids.ts";
 
 const QUIET: SourceFacts = {
   nowMs: 0,
@@ -72,47 +68,6 @@ test("decideSource() leaves the origin when the swarm flows and somebody has eve
   t.is(decideSource({ ...flowing, nowMs: SWARM_BACK_MS }).kind, "leave_origin");
   t.is(decideSource({ ...flowing, nowMs: SWARM_BACK_MS, seeds: 0 }).kind, "keep");
   t.is(decideSource({ ...flowing, nowMs: SWARM_BACK_MS, alone: "no supernode answers" }).kind, "keep");
-});
-
-test("nextAnnounceMs() keeps the tracker's interval within bounds", (t) => {
-  const calm = { intervalS: 120, minIntervalS: undefined, failures: 0, starving: false, random: 0.5 };
-  t.is(nextAnnounceMs(calm), 120_000);
-  t.is(nextAnnounceMs({ ...calm, intervalS: 0 }), MIN_INTERVAL_MS);
-  t.is(nextAnnounceMs({ ...calm, intervalS: 1e9 }), MAX_INTERVAL_MS);
-  t.is(nextAnnounceMs({ ...calm, starving: true }), STARVING_INTERVAL_MS);
-  t.is(nextAnnounceMs({ ...calm, starving: true, minIntervalS: 30 }), 30_000);
-  t.is(nextAnnounceMs({ ...calm, failures: 1 }), 1_000);
-  t.is(nextAnnounceMs({ ...calm, failures: 50 }), 60_000);
-});
-
-test("announceUrl() carries raw bytes and keeps the tracker's own query", (t) => {
-  const announce = {
-    infoHash: "00ff".padEnd(40, "a") as InfoHash,
-    peerId: "2d".padEnd(40, "0") as PeerId,
-    port: 7,
-    uploaded: 1,
-    downloaded: 2,
-    left: 3,
-    numwant: 4,
-  };
-  const url = announceUrl("http://t/announce?key=x", { ...announce, event: "started" });
-  t.true(url.startsWith("http://t/announce?key=x&info_hash=%00%ff%aa"));
-  t.true(url.endsWith("&port=7&uploaded=1&downloaded=2&left=3&compact=1&numwant=4&event=started"));
-});
-
-test("parseAnnounceAnswer() reads compact IPv4 and IPv6 peers, lists of dictionaries, and failures", (t) => {
-  const peers = Buffer.from([127, 0, 0, 1, 0x1f, 0x90, 10, 0, 0, 2, 0, 0]);
-  const peers6 = Buffer.concat([Buffer.alloc(15), Buffer.from([1, 0, 80])]);
-  const compact = parseAnnounceAnswer(encode({ interval: 60, "min interval": 5, peers, peers6 }));
-  t.deepEqual(compact.peers, [
-    { host: "127.0.0.1", port: 8080 },
-    { host: "0:0:0:0:0:0:0:1", port: 80 },
-  ]);
-  t.is(compact.intervalS, 60);
-  t.is(compact.minIntervalS, 5);
-  t.deepEqual(parseAnnounceAnswer(encode({ peers: [{ ip: "h", port: 1 }, { ip: "h", port: 70_000 }, 3] })).peers, [{ host: "h", port: 1 }]);
-  t.is(parseAnnounceAnswer(encode({ "failure reason": "no" })).failure, "no");
-  t.throws(() => parseAnnounceAnswer(Buffer.from("<html>")), { code: "protocol" });
 });
 
 test("SupernodeList leaves out the slow ones for a while, and asks those that refuse last", (t) => {
@@ -194,10 +149,4 @@ test("makeLocalTorrent() gives the same torrent for the same content, and anothe
 test("lowestLimit() takes 0 for unlimited", (t) => {
   t.is(lowestLimit(0, 0), 0);
   t.is(lowestLimit(0, 5, 3), 3);
-});
-
-test("spareShare() is what is left of the upload limit, in per cent; unknown without a limit", (t) => {
-  t.is(spareShare({ bytesPerSecond: 25, limitBytesPerSecond: 100 }), 75);
-  t.is(spareShare({ bytesPerSecond: 120, limitBytesPerSecond: 100 }), 0);
-  t.is(spareShare({ bytesPerSecond: 120, limitBytesPerSecond: 0 }), undefined);
 });

@@ -1,8 +1,7 @@
-/** The daemon's drivers over fakes: announcer, shared downloads, single flight, supernode client, idle timer. */
+/** The daemon's drivers over fakes: shared downloads, single flight, supernode client, idle timer. */
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import test from "ava";
-import { Announcer } from "../../../peer/daemon/announcer.ts";
 import type { DownloadRequest } from "../../../peer/daemon/daemon-api.ts";
 import { IdleTimer } from "../../../peer/daemon/idle-timer.ts";
 import { makeLocalTorrent } from "../../../peer/daemon/local-torrent.ts";
@@ -14,9 +13,8 @@ import { SupernodeList } from "../../../peer/daemon/supernode-list.ts";
 import { TaskRun } from "../../../peer/daemon/task-run.ts";
 import { SkimmerError } from "../../../system/errors.ts";
 import { silentLogger } from "../../../system/logger.ts";
-import { encode } from "../../../torrents/bencode.ts";
 import { generateClusterKey } from "../../../torrents/cluster-key.ts";
-import type { InfoHash, PeerId } from "../../../torrents/ids.ts";
+import type { PeerId } from "../../../torrents/ids.ts";
 import { FakeTorrent } from "./fake-torrent.ts";
 
 const NEVER = new AbortController().signal;
@@ -25,82 +23,6 @@ const PEER_ID = "2d".repeat(20) as PeerId;
 function request(fields: object = {}): DownloadRequest {
   return parseDownloadRequest({ url: "http://h/f", ...fields });
 }
-
-function announcing(answers: (url: URL) => Buffer) {
-  const torrent = new FakeTorrent();
-  const asked: URL[] = [];
-  const waiting: { count: number; resolve: () => void }[] = [];
-  const get = async (text: string): Promise<Buffer> => {
-    const url = new URL(text);
-    asked.push(url);
-    for (const { count, resolve } of waiting) if (asked.length >= count) resolve();
-    return answers(url);
-  };
-  const times = (count: number): Promise<void> =>
-    new Promise((resolve) => (asked.length >= count ? resolve() : waiting.push({ count, resolve })));
-  const options = {
-    torrent: torrent.asTorrent,
-    trackers: ["http://a/announce", "udp://b:1", "http://c/announce"],
-    peerId: PEER_ID,
-    port: 5,
-    starving: () => false,
-    sociable: () => true,
-    labels: { location: "eu|fra 1" },
-    spare: () => 40,
-    random: () => 0.5,
-    logger: silentLogger,
-  };
-  return { torrent, asked, times, announcer: new Announcer({ ...options, get }) };
-}
-
-const ANSWER = encode({ interval: 60, peers: Buffer.from([127, 0, 0, 1, 0, 80]) });
-
-test("Announcer says started, completed and stopped, and brings peers", async (t) => {
-  const { torrent, asked, times, announcer } = announcing(() => ANSWER);
-  announcer.start();
-  await times(1);
-  await new Promise(setImmediate);
-  t.deepEqual(torrent.peers, [{ host: "127.0.0.1", port: 80 }]);
-  torrent.finish();
-  await times(2);
-  await new Promise(setImmediate);
-  await announcer.stop(NEVER);
-  t.true(asked.every((url) => url.searchParams.get("location") === "eu|fra 1" && url.searchParams.get("spare") === "40"));
-  t.deepEqual(
-    asked.map((url) => url.searchParams.get("event")),
-    ["started", "completed", "stopped"],
-  );
-  t.deepEqual(
-    asked.map((url) => url.searchParams.get("left")),
-    ["100", "0", "0"],
-  );
-});
-
-test("Announcer asks the next tracker where one fails, and stays with the one that answers", async (t) => {
-  const { asked, times, announcer } = announcing((url) => {
-    if (url.host === "a") throw new Error("down");
-    return ANSWER;
-  });
-  announcer.start();
-  await times(2);
-  await new Promise(setImmediate);
-  await announcer.stop(NEVER);
-  t.deepEqual(
-    asked.map((url) => url.host),
-    ["a", "c", "c"],
-  );
-});
-
-test("Announcer joins the final swarms when their hashes become known", async (t) => {
-  const { torrent, asked, times, announcer } = announcing(() => ANSWER);
-  announcer.start();
-  await times(1);
-  torrent.infoHashes = { ...torrent.infoHashes, v1: "01".repeat(20) as InfoHash, v2: "02".repeat(20) as InfoHash };
-  torrent.emit("final");
-  await times(3);
-  t.is(new Set(asked.map((url) => url.search.slice(0, 80))).size, 3);
-  await announcer.stop(NEVER);
-});
 
 function running(options: { alone?: string; read?: () => Promise<SkimmerError | undefined> } = {}) {
   const torrent = new FakeTorrent();

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import test from "ava";
 import { PeerReporter } from "../../../peer/daemon/peer-reporter.ts";
 import type { BannedPeer } from "../../../peer/engine/peer-conduct.ts";
+import type { Torrent } from "../../../peer/engine/types.ts";
 import { silentLogger } from "../../../system/logger.ts";
 import type { InfoHash, PeerId } from "../../../torrents/ids.ts";
 import { MOST_REPORTS, type PeerReports } from "../../../torrents/task-api.ts";
@@ -42,7 +43,8 @@ async function supernode(status: number) {
   };
 }
 
-const common = { peer: REPORTER, clock: { nowMs: () => 1000 }, logger: silentLogger };
+const torrents = new Map<InfoHash, Torrent>();
+const common = { peer: REPORTER, torrents, isSupernodes: () => true, clock: { nowMs: () => 1000 }, logger: silentLogger };
 
 test("PeerReporter tells a burst in one request, with the evidence, to the first supernode that takes it", async (t) => {
   await using old = await supernode(404);
@@ -76,4 +78,24 @@ test("PeerReporter says nothing after its end", async (t) => {
   reporter.note(INFO_HASH, BANNED);
   await once(AbortSignal.timeout(1_200), "abort");
   t.deepEqual(good.bodies, []);
+});
+
+test("PeerReporter tells of peers that bring pieces just now, of supernodes' torrents only, and no seeders", async (t) => {
+  await using good = await supernode(204);
+  const peer = { host: "10.0.0.3", port: 6000, seeder: false, piecesHave: 1, downloadBytesPerSecond: 1000, uploadedBytes: 0 };
+  const others = [
+    { ...peer, downloadBytesPerSecond: 0 },
+    { ...peer, seeder: true },
+    { ...peer, port: 0 },
+  ];
+  const torrent = (infoHash: InfoHash, peers: object[]) => [infoHash, { infoHash, peers } as unknown as Torrent] as const;
+  const foreign = "cd".repeat(20) as InfoHash;
+  const open = new Map([torrent(INFO_HASH, [...others, peer]), torrent(foreign, [peer])]);
+  const isSupernodes = (infoHash: InfoHash) => infoHash === INFO_HASH;
+  using reporter = new PeerReporter({ ...common, supernodes: [good.url], torrents: open, isSupernodes });
+  const told = good.told();
+  reporter.praise();
+  await told;
+  t.deepEqual(good.bodies[0].good, [{ infoHash: INFO_HASH, host: "10.0.0.3", port: 6000 }]);
+  t.deepEqual(good.bodies[0].reports, []);
 });

@@ -1,7 +1,7 @@
 /** Torrents that somebody else made, index pages, the policy of eviction: deciders of the daemon. */
 
+import { createHash } from "node:crypto";
 import test from "ava";
-import bencode from "bencode";
 import createTorrent from "create-torrent";
 import { chooseEvictions } from "../../../peer/daemon/cache-policy.ts";
 import { pageLinks } from "../../../peer/daemon/page-links.ts";
@@ -21,28 +21,46 @@ test("readTorrentFile() reads what create-torrent wrote", async (t) => {
   const file = await torrentOf(Buffer.alloc(40_000, 7));
   const source = readTorrentFile(file);
   t.is(source.name, "file.bin");
-  t.deepEqual(source.trackers, ["http://t/announce", "udp://u:1"]);
+  t.deepEqual(source.trackers, [["http://t/announce"], ["udp://u:1"]]);
   t.is(source.hashes.length, 1);
   const described = describeInfos(source.infos ?? {});
   t.like(described.geometry, { lengthBytes: 40_000, pieceLengthBytes: 16_384, pieceCount: 3 });
 });
 
-test("readTorrentFile() refuses several files, damage, and a v2 file without its piece layer", async (t) => {
+test("readTorrentFile() refuses damage, and takes a v2 file without its piece layer, which peers have", (t) => {
   const refused = (bytes: Buffer, message: RegExp) => t.throws(() => readTorrentFile(bytes), { code: "bad_request", message });
   refused(Buffer.from("hello"), /no \.torrent/);
   refused(encode({ announce: "x" }), /no info/);
-  refused(
-    Buffer.from(
-      bencode.encode({ info: { name: "d", files: [{ length: 1, path: ["a"] }], "piece length": 16_384, pieces: Buffer.alloc(20) } }),
-    ),
-    /several files/,
-  );
   refused(encode({ info: { name: "x" } }), /neither version/);
+  refused(encode({ info: [] }), /no info/);
   // 16 KiB and a byte: two pieces, whose hashes are in the layer
-  const file = { length: 16_385, "pieces root": Buffer.alloc(32, 1) };
-  const info = { "file tree": new Map([["x", { "": file }]]), "meta version": 2, name: "x", "piece length": 16_384 };
-  refused(encode({ info }), /piece hashes/);
-  refused(Buffer.from("d4:infod6:lengthi5e4:name1:x12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaa3:abci1eee"), /./);
+  const layer = Buffer.concat([Buffer.alloc(32, 7), Buffer.alloc(32, 8)]);
+  const root = createHash("sha256").update(layer).digest();
+  const info = {
+    "file tree": new Map([["x", { "": { length: 16_385, "pieces root": root } }]]),
+    "meta version": 2,
+    name: "x",
+    "piece length": 16_384,
+  };
+  const layerOf = (given?: Buffer): Buffer | undefined => {
+    const layers = given && new Map([[root.toString("latin1"), given]]);
+    return readTorrentFile(encode({ info, "piece layers": layers })).infos?.pieceLayer;
+  };
+  t.is(layerOf(), undefined);
+  t.is(layerOf(layer.subarray(32)), undefined, "too short");
+  t.is(layerOf(Buffer.alloc(64, 7)), undefined, "of another file");
+  t.deepEqual(layerOf(layer), layer);
+});
+
+test("readTorrentFile() hashes the info as it was written, and reads tiers, web seeds and nodes", (t) => {
+  // keys out of order: not what BEP 3 wants, yet what the info hash is over
+  const info = "d6:pieces20:aaaaaaaaaaaaaaaaaaaa4:name1:x6:lengthi5e12:piece lengthi16384ee";
+  const around = "d13:announce-listll8:http://a8:http://be6:ignorel9:udp://c:1ee4:info".replace("6:ignore", "");
+  const source = readTorrentFile(Buffer.from(`${around}${info}5:nodesll1:hi80eel1:hi0eee8:url-list10:http://w/xe`));
+  t.deepEqual(source.hashes as readonly string[], [createHash("sha1").update(info).digest("hex")]);
+  t.deepEqual(source.trackers, [["http://a", "http://b"], ["udp://c:1"]]);
+  t.deepEqual(source.webSeeds, ["http://w/x"]);
+  t.deepEqual(source.dhtNodes, ["h:80"]);
 });
 
 test("readInfo() tells v1, v2 and hybrid apart; hashesOf() names v2 first", (t) => {
@@ -64,11 +82,13 @@ test("readMagnet() takes hex, base32, v2, trackers and peers, and leaves out wha
   t.deepEqual(magnet, {
     hashes: [HASH] as never,
     name: "a_b",
-    trackers: ["http://t/a"],
+    trackers: [["http://t/a"]],
     peers: [
       { host: "10.0.0.1", port: 5 },
       { host: "::1", port: 6 },
     ],
+    webSeeds: [],
+    selected: [],
   });
   // base32 of the same 20 bytes
   t.deepEqual(readMagnet("magnet:?xt=urn:btih:AERUKZ4JVPG66AJDIVTYTK6N54ASGRLH").hashes as readonly string[], [HASH]);
@@ -95,10 +115,12 @@ test("pageLinks() takes what is right below the page, once, and nothing else", (
 });
 
 test("pageLinks() is quick on hostile pages", (t) => {
-  const startedMs = performance.now();
+  const before = process.cpuUsage();
   for (const part of ["<a ", "<a href=", "<a href='", "<a\thref \n", " href", "<a href=x>"])
     pageLinks(part.repeat(200_000), { url: "http://h/", most: 10 });
-  t.true(performance.now() - startedMs < 2_000, `${performance.now() - startedMs} ms`);
+  // its own time: others use the machine too
+  const ms = process.cpuUsage(before).user / 1000;
+  t.true(ms < 2_000, `${ms} ms`);
 });
 
 test("chooseEvictions() takes the least recently used until the quota holds, and what is too old", (t) => {
