@@ -12,11 +12,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   origin: ["torrents", "system"],
   registry: ["torrents", "system"],
   "peer/engine": ["torrents", "system"],
-  "peer/daemon": ["peer/engine", "origin", "torrents", "system"],
+  "peer/webrtc": ["peer/engine", "torrents", "system"],
+  "peer/discovery": ["peer/engine", "torrents", "system"],
+  "peer/daemon": ["peer/engine", "peer/discovery", "origin", "torrents", "system"],
   // mirror: only to run `dfget daemon`, which is dfdaemon
   "peer/dfget": ["mirror", "peer/daemon", "torrents", "system"],
   mirror: ["peer/daemon", "peer/engine", "registry", "origin", "torrents", "system"],
-  seeder: ["peer/engine", "origin", "torrents", "system"],
+  seeder: ["peer/webrtc", "peer/engine", "origin", "torrents", "system"],
   tracker: ["registry", "torrents", "system"],
 };
 const MOST_LINES = 400;

@@ -90,6 +90,10 @@ test("npm pack makes a package that runs where it is installed", async (t) => {
   const bin = join(root, "bin");
   const supernodeArgs = ["--listen", "127.0.0.1:0", "--seeder-listen", "127.0.0.1:0", "--data", join(folder.path, "data")];
   await using supernode = await startUnder(machineNode(), [join(bin, "supernode.js"), ...supernodeArgs]);
+  const page = await (await fetch(supernode.ready.http)).text();
+  const assets = [...page.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g)].map(([, path]) => path);
+  t.true(assets.includes("/assets/overview-page.js"), page);
+  for (const path of [...assets, "/assets/live-view.js"]) t.is((await fetch(supernode.ready.http + path)).status, 200, path);
   const daemonArgs = ["--home", home, "--peer-listen", "127.0.0.1:0", "--supernode", supernode.ready.http];
   await using _ = await startUnder(machineNode(), [join(bin, "dfdaemon.js"), ...daemonArgs]);
   const got = await run(machineNode(), [join(bin, "dfget.js"), url, "-o", "got.bin", "--home", home, "--json"], project);

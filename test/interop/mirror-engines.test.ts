@@ -16,8 +16,11 @@ const MIB = 1024 * 1024;
 const LENGTHS =
   process.env.MIRROR_LARGE === "1" ? [100, 80, 60, 50, 20].map((mib) => mib * MIB) : [12, 8, 5, 1, 0.1].map((mib) => mib * MIB);
 const REPOSITORY = "library/demo";
+const ENGINES = ["skopeo", "podman", "buildah", "docker", "containerd"] as const;
+/** Those that tell digests of what is in a layer, not of how it is packed. */
+const UNPACKED: ReadonlySet<EngineName> = new Set(["podman", "buildah", "docker"]);
 
-for (const name of ["skopeo", "podman", "docker", "containerd"] as const) {
+for (const name of ENGINES) {
   const reason = whyNot(name) ?? (hasDockerRegistry() ? undefined : "docker-registry is not installed");
   const engineTest = reason === undefined ? test : test.skip;
   engineTest(
@@ -68,7 +71,7 @@ async function layersOf(engine: ContainerEngine, image: TestImage): Promise<stri
 }
 
 function expectedLayers(name: EngineName, image: TestImage): string[] {
-  const digests = name === "docker" || name === "podman" ? image.diffIds : image.blobs.slice(1);
+  const digests = UNPACKED.has(name) ? image.diffIds : image.blobs.slice(1);
   return [...digests].sort();
 }
 
@@ -83,7 +86,7 @@ function times(pull: PullResult, straight?: PullResult): string {
   return `${pull.seconds.toFixed(2)} s${ratio}`;
 }
 
-for (const name of ["skopeo", "podman", "docker", "containerd"] as const) {
+for (const name of ENGINES) {
   const reason = whyNot(name) ?? (hasDockerRegistry() ? undefined : "docker-registry is not installed");
   const engineTest = reason === undefined ? test : test.skip;
   engineTest(`${name} pulls from a private registry through the mirror with the right login only`, async (t) => {
@@ -109,7 +112,7 @@ for (const name of ["skopeo", "podman", "docker", "containerd"] as const) {
   });
 }
 
-for (const name of ["skopeo", "podman", "docker", "containerd"] as const) {
+for (const name of ENGINES) {
   const reason = whyNot(name) ?? (hasDockerRegistry() ? undefined : "docker-registry is not installed");
   const engineTest = reason === undefined ? test : test.skip;
   engineTest(`dfdaemon setup writes what ${name} reads`, async (t) => {
@@ -119,7 +122,7 @@ for (const name of ["skopeo", "podman", "docker", "containerd"] as const) {
     await using cluster = await Cluster.start();
     const { ready, stderr } = await cluster.startDaemon("h0", await mirrorArguments(cluster.folder, registry.base));
     const root = join(cluster.folder, "root");
-    const engineName = name === "skopeo" ? "podman" : name;
+    const engineName = name === "skopeo" || name === "buildah" ? "podman" : name;
     const setup = await runCommand({ command: "dfdaemon", args: ["setup", engineName, "--root", root, "--mirror", ready.mirror] });
     t.is(setup.exitCode, 0, setup.stderr);
     await using engine = await startEngine(name, { endpoint: new URL(ready.mirror).host, root });

@@ -1,5 +1,5 @@
 /**
- * Real container engines for tests: skopeo, podman, dockerd, containerd, each with folders of its own, pulling one image of
+ * Real container engines for tests: skopeo, podman, buildah, dockerd, containerd, each with folders of its own, pulling one image of
  * docker.io through a mirror on loopback. Ended by the pid that was started. Needs root for all but skopeo.
  */
 import { spawn, spawnSync } from "node:child_process";
@@ -10,7 +10,7 @@ import { digestOf } from "../../registry/digest.ts";
 import { temporaryFolder } from "./folders.ts";
 import { until } from "./processes.ts";
 
-export type EngineName = "skopeo" | "podman" | "docker" | "containerd";
+export type EngineName = "skopeo" | "podman" | "buildah" | "docker" | "containerd";
 
 export interface PullResult {
   readonly exitCode: number | string;
@@ -39,6 +39,7 @@ export interface EngineOptions {
 const COMMANDS: Readonly<Record<EngineName, readonly string[]>> = {
   skopeo: ["skopeo"],
   podman: ["podman"],
+  buildah: ["buildah"],
   docker: ["dockerd", "docker"],
   containerd: ["containerd", "ctr"],
 };
@@ -60,6 +61,8 @@ export function startEngine(name: EngineName, options: EngineOptions): Promise<C
       return startSkopeo(options);
     case "podman":
       return startPodman(options);
+    case "buildah":
+      return startBuildah(options);
     case "docker":
       return startDocker(options);
     case "containerd":
@@ -112,6 +115,27 @@ async function startPodman(options: EngineOptions): Promise<ContainerEngine> {
         env,
       );
       return JSON.parse(output.trim().split("\n").at(-1) ?? "[]") as string[];
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+async function startBuildah(options: EngineOptions): Promise<ContainerEngine> {
+  const stack = new AsyncDisposableStack();
+  const { path } = stack.use(await temporaryFolder());
+  const env = await containersConfiguration(path, options);
+  const common = ["--root", join(path, "root"), "--runroot", join(path, "run"), "--storage-driver", "vfs"];
+  const image = (repository: string, tag: string): string => `docker.io/${repository}:${tag}`;
+  return {
+    name: "buildah",
+    pull: async (repository, tag) => {
+      await run("buildah", [...common, "rmi", "-f", "-a"], env);
+      return run("buildah", [...common, "pull", "--signature-policy", join(path, "policy.json"), image(repository, tag)], env);
+    },
+    layers: async (repository, tag) => {
+      const { output } = await run("buildah", [...common, "inspect", "--type", "image", image(repository, tag)], env);
+      const { OCIv1 } = JSON.parse(output) as { OCIv1: { rootfs: { diff_ids: string[] } } };
+      return OCIv1.rootfs.diff_ids;
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
 import { openEngine } from "../../peer/engine/engine.ts";
+import type { EncryptionPolicy } from "../../peer/engine/mse/encryption-policy.ts";
 import type { Engine, Torrent } from "../../peer/engine/types.ts";
 import { silentLogger } from "../../system/logger.ts";
 import { generateClusterKey, publicKeyBytes } from "../../torrents/cluster-key.ts";
@@ -29,15 +30,24 @@ export function liveFile(content: Buffer): LiveFile {
   return { content, geometry, liveInfo, key };
 }
 
-export function startEngine(role: "peer" | "seeder", limits: { upload?: number; download?: number } = {}): Promise<Engine> {
+export interface EngineSettings {
+  readonly upload?: number;
+  readonly download?: number;
+  readonly encryption?: EncryptionPolicy;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+}
+
+export function startEngine(role: "peer" | "seeder", limits: EngineSettings = {}): Promise<Engine> {
   const peerId = makePeerId(role, randomBytes(20));
-  const listen = { host: "127.0.0.1", port: 0 };
+  const listen = { host: limits.host ?? "127.0.0.1", port: 0 };
   return openEngine({
     listen,
     role,
     peerId,
     uploadBytesPerSecond: limits.upload ?? 0,
     downloadBytesPerSecond: limits.download ?? 0,
+    encryption: limits.encryption,
     logger: silentLogger,
   });
 }

@@ -1,4 +1,4 @@
-/** What tests of the mirror share: options, the access log's lines, what a registry sent. */
+/** What tests of the mirror share: places with a scripted registry, options, the access log's lines, what a registry sent. */
 import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import http from "node:http";
@@ -6,6 +6,42 @@ import { join } from "node:path";
 import type { TaskRow } from "../../peer/daemon/daemon-api.ts";
 import type { BytesFrom } from "../../peer/engine/types.ts";
 import { requestJson } from "../../system/json-http.ts";
+import { Cluster } from "./cluster.ts";
+import type { RunningCommand } from "./processes.ts";
+import { ScriptedRegistry } from "./scripted-registry.ts";
+
+/** A scripted registry, which is docker.io, and a cluster in front of it. */
+export interface MirrorPlace extends AsyncDisposable {
+  readonly registry: ScriptedRegistry;
+  readonly cluster: Cluster;
+  /** A daemon with a mirror. */
+  start(name: string, more?: readonly string[]): Promise<RunningCommand>;
+}
+
+/** `yaml`: more lines of docker.io's entry in the mirror's configuration; `tls`: the registry's key and certificate. */
+export async function startMirrorPlace(
+  behaviour: Partial<ScriptedRegistry["behaviour"]> = {},
+  yaml: readonly string[] = [],
+  tls?: { readonly key: string; readonly cert: string },
+): Promise<MirrorPlace> {
+  const stack = new AsyncDisposableStack();
+  const registry = stack.use(await ScriptedRegistry.start(behaviour, tls));
+  const cluster = stack.use(await Cluster.start());
+  const args = await mirrorArguments(cluster.folder, registry.base, yaml);
+  const start = (name: string, more: readonly string[] = []): Promise<RunningCommand> => cluster.startDaemon(name, [...args, ...more]);
+  return { registry, cluster, start, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** Copies of a blob that the registry was asked for; a probe asks for one byte. */
+export function copiesSent(registry: ScriptedRegistry, digest: string, lengthBytes: number): number {
+  const ranges = registry.requests.filter(({ method, path, status }) => method === "GET" && path.includes(digest) && status < 300);
+  const bytes = ranges.map(({ headers }) => {
+    const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? "") ?? [];
+    if (first === undefined) return lengthBytes;
+    return (last === "" ? lengthBytes - 1 : Number(last)) - Number(first) + 1;
+  });
+  return bytes.reduce((sum, length) => sum + length, 0) / lengthBytes;
+}
 
 /** A daemon with a mirror on a free port, whose access log is kept; docker.io is this registry. `extra`: more lines of its YAML. */
 export async function mirrorArguments(folder: string, registry: string, extra: readonly string[] = []): Promise<string[]> {
@@ -49,7 +85,7 @@ export async function storedTasks(socketPath: string): Promise<TaskRow[]> {
   return (body as { tasks: TaskRow[] }).tasks;
 }
 
-/** GET, with what it came to; `complete` is false where the connection was cut. */
+/** GET, with what it came to; `complete` is false where the connection was cut, and `status` 0 where that was before the answer began. */
 export async function pull(url: string, headers: Readonly<Record<string, string>> = {}, method = "GET"): Promise<Pulled> {
   const { promise, resolve, reject } = Promise.withResolvers<Pulled>();
   const sent = http.request(url, { method, headers, agent: false }, (answer) => {
@@ -60,7 +96,10 @@ export async function pull(url: string, headers: Readonly<Record<string, string>
     answer.on("end", () => end(true));
     answer.on("error", () => end(false));
   });
-  sent.on("error", reject);
+  sent.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "ECONNRESET") resolve({ status: 0, headers: {}, body: Buffer.alloc(0), complete: false });
+    else reject(error);
+  });
   sent.end();
   return promise;
 }

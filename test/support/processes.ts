@@ -147,12 +147,15 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** Nothing that leaves this machine, unless a test asks for it. */
+const QUIET = { SKIMMER_LSD: "off", SKIMMER_DHT: "off" };
+
 function spawnCommand({ command, args, env, folder, namespace }: CommandInput): ChildProcess {
   const launcher = fileURLToPath(new URL(`../../bin/${command}.js`, import.meta.url));
   // `ip netns exec` becomes the program: its pid is the command's
   const prefix = namespace === undefined ? [] : ["ip", "netns", "exec", namespace];
   const [program, ...rest] = [...prefix, process.execPath, launcher, ...args];
-  return spawn(program, rest, { cwd: folder, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  return spawn(program, rest, { cwd: folder, env: { ...QUIET, ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
 }
 
 function collect(child: ChildProcess): { stdout: string; stderr: string } {

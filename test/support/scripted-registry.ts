@@ -4,7 +4,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { digestOf } from "../../registry/digest.ts";
 
@@ -33,10 +34,21 @@ export interface RegistryBehaviour {
   redirectBlobs: boolean;
   /** Fails requests of these paths with this status. */
   fail: Map<string, number>;
+  /** Fails the next requests of these paths, one after the other. */
+  failNext: Map<string, number[]>;
+  /** Sent with 429 and 503. */
+  retryAfter: string | undefined;
+  /** The store takes each signature so often; 0: always. */
+  signatureUses: number;
+  /** Layers come in chunks of this length, twenty milliseconds apart; 0: as fast as they go. */
+  slowChunkBytes: number;
   contentDigestHeader: boolean;
   /** The connection is cut after so many bytes of a layer; 0: never. */
   cutBlobsAfter: number;
 }
+
+/** Key and certificate, in PEM. */
+type RegistryTlsFiles = { readonly key: string; readonly cert: string };
 
 const IMAGE = "application/vnd.oci.image.manifest.v1+json";
 const INDEX = "application/vnd.oci.image.index.v1+json";
@@ -60,6 +72,10 @@ export class ScriptedRegistry implements AsyncDisposable {
     tokenAnswer: (token) => ({ token, expires_in: 300 }),
     redirectBlobs: false,
     fail: new Map(),
+    failNext: new Map(),
+    retryAfter: undefined,
+    signatureUses: 0,
+    slowChunkBytes: 0,
     contentDigestHeader: true,
     cutBlobsAfter: 0,
   };
@@ -69,16 +85,21 @@ export class ScriptedRegistry implements AsyncDisposable {
   readonly manifests = new Map<string, Stored>();
   /** Token → scope. */
   readonly tokens = new Map<string, string>();
+  readonly #scheme: "http" | "https";
+  readonly #uses = new Map<string, number>();
   readonly #server: Server;
   readonly #store: Server;
 
-  private constructor() {
-    this.#server = createServer((request, response) => this.#serve(request, response));
+  private constructor(tls: RegistryTlsFiles | undefined) {
+    const serve: RequestListener = (request, response) => this.#serve(request, response);
+    this.#scheme = tls === undefined ? "http" : "https";
+    this.#server = tls === undefined ? createServer(serve) : createSecureServer(tls, serve);
     this.#store = createServer((request, response) => this.#serveStore(request, response));
   }
 
-  static async start(behaviour: Partial<RegistryBehaviour> = {}): Promise<ScriptedRegistry> {
-    const registry = new ScriptedRegistry();
+  /** `tls`: it speaks https with this certificate. */
+  static async start(behaviour: Partial<RegistryBehaviour> = {}, tls?: RegistryTlsFiles): Promise<ScriptedRegistry> {
+    const registry = new ScriptedRegistry(tls);
     Object.assign(registry.behaviour, behaviour);
     for (const server of [registry.#server, registry.#store]) {
       server.listen(0, "127.0.0.1");
@@ -92,7 +113,7 @@ export class ScriptedRegistry implements AsyncDisposable {
   }
 
   get base(): string {
-    return `http://${this.host}`;
+    return `${this.#scheme}://${this.host}`;
   }
 
   count(pattern: RegExp): number {
@@ -145,7 +166,8 @@ export class ScriptedRegistry implements AsyncDisposable {
   }
 
   #answer(url: URL, request: IncomingMessage, response: ServerResponse): number {
-    const failing = this.behaviour.fail.get(url.pathname);
+    const failing = this.behaviour.failNext.get(url.pathname)?.shift() ?? this.behaviour.fail.get(url.pathname);
+    if (this.behaviour.retryAfter !== undefined && failing !== undefined) response.setHeader("retry-after", this.behaviour.retryAfter);
     if (failing !== undefined) return end(response, failing, { errors: [{ code: "DENIED", message: "scripted" }] });
     if (url.pathname === "/token") return this.#serveToken(url, request, response);
     const [, repository = "", kind, reference] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(url.pathname) ?? [];
@@ -155,17 +177,23 @@ export class ScriptedRegistry implements AsyncDisposable {
     if (stored === undefined) return end(response, 404, { errors: [{ code: kind === "blobs" ? "BLOB_UNKNOWN" : "MANIFEST_UNKNOWN" }] });
     if (kind === "blobs" && this.behaviour.redirectBlobs) {
       const { port } = this.#store.address() as AddressInfo;
-      response.writeHead(307, { location: `http://localhost:${port}/${repository}/${reference}?signature=secret` }).end();
+      response
+        .writeHead(307, { location: `http://localhost:${port}/${repository}/${reference}?signature=${randomBytes(8).toString("hex")}` })
+        .end();
       return 307;
     }
     if (this.behaviour.contentDigestHeader) response.setHeader("docker-content-digest", digestOf(stored.bytes));
-    return sendBytes(request, response, stored, kind === "blobs" ? this.behaviour.cutBlobsAfter : 0);
+    return sendBytes(request, response, stored, kind === "blobs" ? this.behaviour : undefined);
   }
 
   #serveStore(request: IncomingMessage, response: ServerResponse): void {
     const { pathname, search } = new URL(request.url ?? "/", this.base);
     const stored = this.blobs.get(pathname.slice(1));
-    const status = stored === undefined ? end(response, 404, {}) : sendBytes(request, response, stored);
+    const uses = (this.#uses.get(search) ?? 0) + 1;
+    this.#uses.set(search, uses);
+    const { signatureUses } = this.behaviour;
+    const expired = signatureUses > 0 && uses > signatureUses;
+    const status = stored === undefined || expired ? end(response, expired ? 403 : 404, {}) : sendBytes(request, response, stored);
     this.storeRequests.push({ method: request.method ?? "", path: pathname + search, headers: request.headers, status });
   }
 
@@ -200,7 +228,9 @@ function end(response: ServerResponse, status: number, body: object): number {
   return status;
 }
 
-function sendBytes(request: IncomingMessage, response: ServerResponse, { bytes, mediaType }: Stored, cutAfter = 0): number {
+type Manner = Pick<RegistryBehaviour, "cutBlobsAfter" | "slowChunkBytes">;
+
+function sendBytes(request: IncomingMessage, response: ServerResponse, { bytes, mediaType }: Stored, manner?: Manner): number {
   const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
   const start = Number(first ?? 0);
   const stop = last === undefined || last === "" ? bytes.length - 1 : Math.min(Number(last), bytes.length - 1);
@@ -213,8 +243,22 @@ function sendBytes(request: IncomingMessage, response: ServerResponse, { bytes, 
   headers.etag = `"${digestOf(bytes)}"`;
   if (first !== undefined) headers["content-range"] = `bytes ${start}-${stop}/${bytes.length}`;
   response.writeHead(first === undefined ? 200 : 206, headers);
-  if (cutAfter > 0 && part.length > cutAfter && request.method !== "HEAD")
+  const { cutBlobsAfter: cutAfter = 0, slowChunkBytes = 0 } = manner ?? {};
+  if (slowChunkBytes > 0 && request.method !== "HEAD") sendSlowly(response, part, slowChunkBytes);
+  else if (cutAfter > 0 && part.length > cutAfter && request.method !== "HEAD")
     response.write(part.subarray(0, cutAfter), () => setImmediate(() => response.destroy()));
   else response.end(request.method === "HEAD" ? undefined : part);
   return first === undefined ? 200 : 206;
+}
+
+function sendSlowly(response: ServerResponse, part: Buffer, chunkBytes: number): void {
+  let at = 0;
+  const timer = setInterval(() => {
+    response.write(part.subarray(at, at + chunkBytes));
+    at += chunkBytes;
+    if (at < part.length) return;
+    clearInterval(timer);
+    response.end();
+  }, 20);
+  response.on("close", () => clearInterval(timer));
 }

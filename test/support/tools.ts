@@ -64,6 +64,24 @@ export function aria2(args: readonly string[]): Tool {
   return runTool("aria2c", [...quiet, ...args]);
 }
 
+const LIBTORRENT_MAKE = fileURLToPath(new URL("./libtorrent-make.py", import.meta.url));
+
+/** Has libtorrent make a .torrent of a file or folder. */
+export async function makeTorrent(wish: {
+  source: string;
+  torrent: string;
+  version: "v1" | "v2" | "hybrid";
+  pieceBytes: number;
+}): Promise<void> {
+  await using tool = runTool(PYTHON, [LIBTORRENT_MAKE, wish.source, wish.torrent, wish.version, String(wish.pieceBytes)]);
+  if ((await tool.exited) !== 0) throw new Error(tool.output());
+}
+
 export function libtorrent(args: readonly string[]): Tool {
   return runTool(PYTHON, [LIBTORRENT_PEER, ...args]);
+}
+
+/** A webtorrent client of its own process, TCP only. */
+export function webtorrent(args: readonly string[]): Tool {
+  return runTool(process.execPath, [fileURLToPath(new URL("./webtorrent-client.ts", import.meta.url)), ...args]);
 }

@@ -1,0 +1,177 @@
+/** Torrents of folders between two hosts of ours: selection, what is there already, in place, magnet links, the end of a share. */
+import { appendFile, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import test from "ava";
+import { type Place, place } from "../support/dfget-place.ts";
+import { daemonPid, lastJson, stopDaemonOf, until } from "../support/processes.ts";
+import { digestsBelow, isExecutable, writeSet } from "../support/torrent-set.ts";
+
+interface Shared {
+  readonly torrent: string;
+  readonly torrentV2: string;
+  readonly magnet: string;
+  readonly magnetV2: string;
+  readonly infoHashV1: string;
+  readonly infoHashV2: string;
+  readonly peer: string;
+}
+
+async function share(at: Place, ...flags: string[]): Promise<Shared> {
+  const result = await at.dfget("seed", at.path("set"), "--piece-length", "64KiB", ...flags);
+  if (result.exitCode !== 0) throw new Error(result.stderr);
+  return JSON.parse(result.stdout);
+}
+
+async function twoPlaces(seed: number): Promise<AsyncDisposable & { at: Place; other: Place }> {
+  const stack = new AsyncDisposableStack();
+  const at = stack.use(await place());
+  const other = stack.use(await place());
+  await writeSet(at.path("set"), seed);
+  return { at, other, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+test("a folder is shared where it is and downloaded by .torrent: v1, its v2 twin, and hybrid", async (t) => {
+  await using places = await twoPlaces(61);
+  const { at, other } = places;
+  const twins = await share(at);
+  const hybrid = await share(at, "--hybrid", "-o", "hybrid.torrent");
+  t.not(twins.infoHashV1, hybrid.infoHashV1);
+  const expected = await digestsBelow(at.path("set"));
+  for (const [name, torrent] of Object.entries({ v1: twins.torrent, v2: twins.torrentV2, hybrid: hybrid.torrent })) {
+    const result = await other.dfget("add", torrent, "--peer", twins.peer, "-o", `${other.path(name)}/`);
+    t.is(result.exitCode, 0, result.stdout + result.stderr);
+    t.is(lastJson(result).output, other.path(`${name}/set`));
+    t.deepEqual(await digestsBelow(other.path(`${name}/set`)), expected);
+    t.true(await isExecutable(other.path(`${name}/set/sub/b.sh`)));
+  }
+  // no copy: what the store holds of the content are its hashes
+  const { directory } = lastJson(await at.dfget("info", twins.infoHashV1)) as unknown as { directory: string };
+  await t.throwsAsync(stat(`${directory}/data`), { code: "ENOENT" });
+  await t.throwsAsync(stat(`${directory}/files`), { code: "ENOENT" });
+});
+
+test("--list-files shows what --files and --include choose; only their pieces are fetched, the rest later", async (t) => {
+  await using places = await twoPlaces(62);
+  const { at, other } = places;
+  const { torrent, peer } = await share(at);
+  const listing = lastJson(await other.dfget("add", torrent, "--list-files")) as unknown as {
+    files: { path: string; lengthBytes: number }[];
+  };
+  t.deepEqual(
+    listing.files.map(({ path }) => path),
+    ["a.bin", "big.bin", "sub/b.sh", "sub/deep/c.bin", "sub/empty", "z.bin"],
+  );
+  const some = await other.dfget("add", torrent, "--peer", peer, "--files", "1,5", "--include", "sub/deep/*");
+  t.is(some.exitCode, 0, some.stdout + some.stderr);
+  t.is(lastJson(some).bytes, 700_000 + 300_001);
+  const all = await digestsBelow(at.path("set"));
+  const chosen = Object.fromEntries(["a.bin", "sub/deep/c.bin", "sub/empty"].map((path) => [path, all[path]]));
+  t.deepEqual(await digestsBelow(other.path("set")), chosen);
+  t.true(lastJson(some).from.peers < 1_300_000, "pieces that only other files have are left alone");
+  const rest = await other.dfget("add", torrent, "--peer", peer);
+  t.is(rest.exitCode, 0, rest.stdout + rest.stderr);
+  t.deepEqual(await digestsBelow(other.path("set")), all);
+  t.true(lastJson(rest).from.cache >= 1_000_001);
+  const none = await other.dfget("add", torrent, "--files", "7");
+  t.is(none.exitCode, 2);
+});
+
+test("-c takes right pieces of an output folder; a file is streamed alone; what cannot be is refused", async (t) => {
+  await using places = await twoPlaces(63);
+  const { at, other } = places;
+  const { torrent, peer } = await share(at);
+  await mkdir(other.path("set"));
+  const big = await readFile(at.path("set/big.bin"));
+  // one wrong byte in the middle: one piece of 64 KiB is fetched again
+  const damaged = Buffer.from(big);
+  damaged[4_500_000] ^= 1;
+  await writeFile(other.path("set/big.bin"), damaged);
+  const result = await other.dfget("add", torrent, "--peer", peer, "--include", "big.bin", "-c");
+  t.is(result.exitCode, 0, result.stdout + result.stderr);
+  t.true((await readFile(other.path("set/big.bin"))).equals(big));
+  // the wrong piece, and those that it shares with its neighbours
+  t.true(lastJson(result).from.peers <= 3 * 65_536, JSON.stringify(lastJson(result)));
+  const streamed = await other.plain(["add", torrent, "--peer", peer, "--files", "6", "-o", "-", "--quiet"]);
+  t.is(streamed.stdout.length > 0, true);
+  t.is((await other.dfget("add", torrent, "-o", "-")).exitCode, 2);
+  t.is((await other.dfget("add", torrent, "--digest", `sha256:${"0".repeat(64)}`)).exitCode, 2);
+  await writeFile(other.path("a-file"), "x");
+  t.is((await other.dfget("add", torrent, "-o", other.path("a-file"))).exitCode, 21);
+});
+
+test("magnet links of folders: v1, v2 whose hashes peers have, hybrid, and so=", async (t) => {
+  await using places = await twoPlaces(64);
+  const { at, other } = places;
+  const twins = await share(at);
+  const hybrid = await share(at, "--hybrid", "-o", "hybrid.torrent");
+  const expected = await digestsBelow(at.path("set"));
+  const from = `&x.pe=${encodeURIComponent(twins.peer)}`;
+  for (const [name, magnet] of Object.entries({ v1: twins.magnet, v2: twins.magnetV2, hybrid: hybrid.magnet })) {
+    const result = await other.dfget("add", magnet + from, "-o", `${other.path(name)}/`, "--limit", "0");
+    t.is(result.exitCode, 0, `${name}: ${result.stdout}${result.stderr}`);
+    t.deepEqual(await digestsBelow(other.path(`${name}/set`)), expected);
+  }
+  const some = await other.dfget("add", `${twins.magnet}${from}&so=0,5`, "-o", `${other.path("some")}/`);
+  t.is(some.exitCode, 0, some.stderr);
+  t.deepEqual(Object.keys(await digestsBelow(other.path("some/set"))).sort(), ["a.bin", "z.bin"]);
+});
+
+test("a share outlives its daemon, ends when a file changes, and rm ends both twins without touching the files", async (t) => {
+  await using places = await twoPlaces(65);
+  const { at, other } = places;
+  await symlink("/etc/passwd", at.path("set/link"));
+  const first = await share(at);
+  await stopDaemonOf(at.home);
+  const rows = lastJson(await at.dfget("ls")) as unknown as { tasks: { infoHash: string; complete: boolean; pinned: boolean }[] };
+  t.deepEqual(
+    rows.tasks.map(({ complete, pinned }) => [complete, pinned]),
+    [
+      [true, true],
+      [true, true],
+    ],
+  );
+  const { peer } = lastJson(await at.dfget("info")) as unknown as { peer: string };
+  const again = await other.dfget("add", first.torrentV2, "--peer", peer);
+  t.is(again.exitCode, 0, again.stdout + again.stderr);
+  t.false("link" in (await digestsBelow(other.path("set"))), "what a link points to is not shared");
+  await appendFile(at.path("set/a.bin"), "x");
+  const isGone = async (): Promise<boolean> => (await at.dfget("ls")).stdout.includes(first.infoHashV1) === false;
+  await until(isGone, 20_000);
+  t.true((await stat(at.path("set/a.bin"))).size > 0);
+  const second = await share(at);
+  t.is((await at.dfget("rm", second.infoHashV1)).exitCode, 0);
+  t.false((await at.dfget("ls")).stdout.includes(second.infoHashV2));
+  t.is(Object.keys(await digestsBelow(at.path("set"))).length, 6);
+});
+
+test("a download that was killed goes on where it was", async (t) => {
+  await using places = await twoPlaces(66);
+  const { at, other } = places;
+  const { torrent, peer } = await share(at);
+  const slow = other.begin("add", torrent, "--peer", peer, "--limit", "3MB", "--no-progress");
+  await until(async () => {
+    const rows = (lastJson(await other.dfget("ls")).tasks ?? []) as unknown as { bytesHave: number }[];
+    return (rows[0]?.bytesHave ?? 0) > 2_000_000;
+  }, 30_000);
+  const pid = await daemonPid(other.home);
+  slow.signal("SIGKILL");
+  process.kill(pid as number, "SIGKILL");
+  await slow.result;
+  const result = await other.dfget("add", torrent, "--peer", peer);
+  t.is(result.exitCode, 0, result.stdout + result.stderr);
+  t.true(lastJson(result).from.cache > 1_500_000, JSON.stringify(lastJson(result)));
+  t.deepEqual(await digestsBelow(other.path("set")), await digestsBelow(at.path("set")));
+});
+
+test("an output that shares its bytes with the store ends the task when its user changes it", async (t) => {
+  await using places = await twoPlaces(67);
+  const { at, other } = places;
+  const { torrent, peer, infoHashV1 } = await share(at);
+  t.is((await other.dfget("add", torrent, "--peer", peer)).exitCode, 0);
+  const { nlink } = await stat(other.path("set/big.bin"));
+  t.is((await stat(other.path("set/a.bin"))).nlink, 1, "short files are copied");
+  // a disk that shares blocks needs no second name, and sees no change
+  if (nlink === 1) return;
+  t.is(nlink, 2);
+  await appendFile(other.path("set/big.bin"), "x");
+  await until(async () => !(await other.dfget("ls")).stdout.includes(infoHashV1), 20_000);
+});

@@ -1,0 +1,30 @@
+/**
+ * Skimmer without the webtorrent package, as it is installed: everything else works, and who wants it is told what to install.
+ */
+import test from "ava";
+import { callApi } from "../support/api.ts";
+import { temporaryFolder } from "../support/folders.ts";
+import { runCommand, startCommand } from "../support/processes.ts";
+
+/** A module that hides the package from the process and its children. */
+const HIDE = `import { registerHooks } from "node:module";
+registerHooks({ resolve(name, context, next) { if (name === "webtorrent") throw new Error("Cannot find package"); return next(name, context); } });`;
+const WITHOUT = { NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(HIDE)}"` };
+
+test("seeder --webrtc says what to install", async (t) => {
+  await using folder = await temporaryFolder();
+  const args = ["--webrtc", "--data", folder.path, "--listen", "127.0.0.1:0", "--supernode", "http://127.0.0.1:1"];
+  const { exitCode, stderr } = await runCommand({ command: "seeder", args, env: WITHOUT });
+  t.is(exitCode, 2);
+  t.regex(stderr, /webtorrent cannot be loaded: Cannot find package\nInstall webtorrent 3 with npm/);
+});
+
+test("a supernode without the package offers no download in the browser", async (t) => {
+  await using folder = await temporaryFolder();
+  const args = ["--no-seeder", "--data", folder.path, "--listen", "127.0.0.1:0"];
+  await using supernode = await startCommand({ command: "supernode", args, env: WITHOUT });
+  const { http } = supernode.ready;
+  t.is((await fetch(`${http}/assets/webtorrent.js`)).status, 404);
+  const { body } = await callApi(`${http}/api/v1/tasks/${"a".repeat(64)}/browsers`);
+  t.deepEqual(body, { bundle: false, seeders: 0 });
+});
