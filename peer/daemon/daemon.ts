@@ -220,7 +220,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     const { logger } = this.#options;
     try {
       const signal = AbortSignal.any([io.signal, this.#ending.signal]);
-      if (this.#options.socketGroup !== undefined && (request.output !== undefined || request.fill !== undefined))
+      if (this.#options.socketGroup !== undefined && namesFiles(request))
         throw new SkimmerError("bad_request", "a daemon that serves a group reads and writes no files of its callers", {
           hint: "Ask for a stream, and write the file yourself.",
         });
@@ -397,3 +397,8 @@ export class Daemon implements ApiTarget, AsyncDisposable {
 
 /** Five seconds, which is longer than a supernode takes to start again. */
 const PATIENT_TRIES = 11;
+
+/** Whether the daemon would read or write files of the caller's choice. */
+function namesFiles({ output, outputFolder, fill }: DownloadRequest): boolean {
+  return output !== undefined || outputFolder !== undefined || fill !== undefined;
+}

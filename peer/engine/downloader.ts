@@ -80,6 +80,11 @@ export class Downloader {
     if (this.#claimed.delete(index)) this.#onTheWay.delete(index);
   }
 
+  /** Whether peers bring the piece, or its check runs. */
+  isUnderWay(index: number): boolean {
+    return this.pieces.has(index) || this.#hashing.has(index);
+  }
+
   /** Whether the piece is to be fetched, and nobody does so yet. */
   isNeeded(index: number): boolean {
     const { have, unverified } = this.#state;

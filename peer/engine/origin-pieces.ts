@@ -82,6 +82,8 @@ export class OriginPieces {
     this.#account.open(index);
     try {
       if (this.#state.have.has(index) || this.#state.unverified.has(index)) return { kind: "duplicate" };
+      // a file is read beside what peers bring: two claims of one piece would free each other's
+      if (this.#downloader.isUnderWay(index)) return { kind: "duplicate" };
       // who delivers from a file claimed nothing
       this.#downloader.claim(index);
       const checked = await this.#store.check(index, (buffer as OwnPieceBuffer).slot, this.#signs ? "sign" : "verify");

@@ -34,8 +34,12 @@ export class Picker {
     for (let index = 0; index < field.length; index++) if (field.has(index)) this.addHolder(index);
   }
 
+  removeHolder(index: number): void {
+    if (this.#availability[index] > 0) this.#availability[index]--;
+  }
+
   removeHolders(field: Bitfield): void {
-    for (let index = 0; index < field.length; index++) if (field.has(index) && this.#availability[index] > 0) this.#availability[index]--;
+    for (let index = 0; index < field.length; index++) if (field.has(index)) this.removeHolder(index);
   }
 
   availability(index: number): number {

@@ -69,6 +69,11 @@ export class PieceSpread {
     this.#show();
   }
 
+  onDontHave(link: PeerLink, index: number): void {
+    this.#reveal?.onDontHave(link, index);
+    this.#show();
+  }
+
   onGone(link: PeerLink): void {
     this.#reveal?.removePeer(link);
     this.#show();

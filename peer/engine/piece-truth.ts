@@ -51,7 +51,8 @@ export class PieceTruth {
     for (const file of files) {
       if (file.geometry.pieceCount > 1) continue;
       this.learn(file.firstPiece, file.piecesRoot);
-      if (files.length > 1) this.#leafCounts.set(file.firstPiece, leavesPerPiece(file.geometry));
+      // by the file alone: the torrent of a folder with one file may be padded behind it
+      this.#leafCounts.set(file.firstPiece, leavesPerPiece(file.geometry));
     }
   }
 

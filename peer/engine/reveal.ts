@@ -79,6 +79,14 @@ export class RevealPlan<Peer extends RevealPeer> {
     this.#hidden.delete(index);
   }
 
+  /** The peer lost what it had: the piece may be nobody's again. */
+  onDontHave(peer: Peer, index: number): void {
+    const piece = this.#pieces.get(index);
+    if (piece === undefined || !this.#peers.has(peer)) return;
+    piece.holders--;
+    if (piece.pending === 0 && piece.holders === 0) this.#hidden.add(index);
+  }
+
   removePeer(peer: Peer): void {
     if (!this.#peers.delete(peer)) return;
     for (const [index, piece] of this.#pieces) {

@@ -11,7 +11,6 @@ import type { InfoHash } from "../../torrents/ids.ts";
 import { parseInfos } from "../../torrents/parse-info.ts";
 import type { PieceRecord, RecordGroup } from "../../torrents/piece-records.ts";
 import { AddressBook } from "./address-book.ts";
-import { Bitfield } from "./bitfield.ts";
 import { chooseUnchoked } from "./choker.ts";
 import { Downloader } from "./downloader.ts";
 import { HashExchange } from "./hash-exchange.ts";
@@ -291,6 +290,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     const { index, slot } = piece;
     this.#account.open(index);
     try {
+      if (this.has(index)) return this.downloader.onChecked(index);
       const checked = await this.store.check(index, slot, "verify");
       this.downloader.onChecked(index);
       if (this.#closed) return;
@@ -377,9 +377,8 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   }
 
   onDontHave(link: PeerLink, index: number): void {
-    const single = new Bitfield(this.geometry.pieceCount);
-    single.add(index);
-    this.downloader.picker.removeHolders(single);
+    this.downloader.picker.removeHolder(index);
+    this.#spread.onDontHave(link, index);
     if (!this.has(index) && --link.interesting === 0) this.#updateInterest(link);
   }
 

@@ -11,6 +11,12 @@ import { INFO_LIMITS } from "../../torrents/parse-info.ts";
 import type { TorrentLayout } from "../../torrents/torrent-layout.ts";
 import type { TorrentSpec } from "./types.ts";
 
+interface InfoHashes {
+  readonly live?: InfoHash;
+  readonly v1?: InfoHash;
+  readonly v2?: InfoHash;
+}
+
 export class TorrentIdentity {
   readonly name: string;
   readonly liveInfo: Buffer | undefined;
@@ -22,6 +28,7 @@ export class TorrentIdentity {
   infoV1: Buffer | undefined;
   infoV2: Buffer | undefined;
   /** Read once. */
+  #hashed: { readonly infoV1?: Buffer; readonly infoV2?: Buffer; readonly hashes: InfoHashes } | undefined;
   #private: { readonly info: Buffer; readonly isPrivate: boolean } | undefined;
 
   constructor(spec: Pick<TorrentSpec, "name" | "layout" | "liveInfo" | "infoV1" | "infoV2" | "signer" | "secret">) {
@@ -37,12 +44,14 @@ export class TorrentIdentity {
     this.infoHash = (live ?? v2 ?? v1) as InfoHash;
   }
 
-  get infoHashes(): { live?: InfoHash; v1?: InfoHash; v2?: InfoHash } {
-    return {
-      live: this.liveInfo && liveInfoHash(this.liveInfo),
-      v1: this.infoV1 && infoHashV1(this.infoV1),
-      v2: this.infoV2 && infoHashV2(this.infoV2),
-    };
+  /** Computed once for each info dict: they may have megabytes, and every handshake and many messages ask. */
+  get infoHashes(): InfoHashes {
+    const { liveInfo, infoV1, infoV2 } = this;
+    if (this.#hashed === undefined || this.#hashed.infoV1 !== infoV1 || this.#hashed.infoV2 !== infoV2) {
+      const hashes = { live: liveInfo && liveInfoHash(liveInfo), v1: infoV1 && infoHashV1(infoV1), v2: infoV2 && infoHashV2(infoV2) };
+      this.#hashed = { infoV1, infoV2, hashes };
+    }
+    return this.#hashed.hashes;
   }
 
   /** BEP 27: peers may come from its own trackers only. */

@@ -137,7 +137,9 @@ export class Uploader {
       })
       .catch((error: unknown) => {
         link.uploading = false;
-        if (!link.connection.closed) this.#onDiskError(error as Error);
+        // no buffer was free all that time: nobody's fault, and it is asked for again
+        if ((error as Error).name === "TimeoutError") this.pump(link);
+        else if (!link.connection.closed) this.#onDiskError(error as Error);
       });
   }
 

@@ -140,6 +140,21 @@ test("RevealPlan shows nobody a piece twice or one that it has, and no piece sta
   );
 });
 
+test("onDontHave() makes a piece that nobody else has one to show again", (t) => {
+  const plan = new RevealPlan<RevealPeer>(256 * 1024);
+  const peer = { bitfield: new Bitfield(2), shown: new Set<number>() };
+  plan.addPeer(peer, 0);
+  plan.addPiece(0, 0);
+  t.is(plan.decide(0, 0).length, 1);
+  peer.bitfield.add(0);
+  plan.onHave(peer, 0, 0);
+  t.deepEqual(plan.decide(0, 0), []);
+  // the bitfield lost it before the plan hears of it, as in PeerLink
+  peer.bitfield.delete(0);
+  plan.onDontHave(peer, 0);
+  t.deepEqual(plan.decide(0, 0), [{ peer, index: 0 }]);
+});
+
 test("decide() shows no more at once than 0.6 seconds of a slow upload, and at least eight pieces", (t) => {
   const plan = new RevealPlan<RevealPeer>(256 * 1024);
   for (let peer = 0; peer < 10; peer++) plan.addPeer({ bitfield: new Bitfield(100), shown: new Set() }, 0);
