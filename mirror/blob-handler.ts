@@ -21,7 +21,7 @@ import { DigestGate } from "./digest-gate.ts";
 import { resumeDirectly, sendDirectly } from "./direct-blob.ts";
 import type { Exchange } from "./exchange.ts";
 import type { KnownImages } from "./known-images.ts";
-import { lookAhead } from "./look-ahead.ts";
+import { AHEAD_BYTES, lookAhead } from "./look-ahead.ts";
 import { type CacheState, provenanceHeaders, sharesSince } from "./mirror-headers.ts";
 import { StallWatch } from "./stall-watch.ts";
 import { callerKey, type Upstream } from "./upstream.ts";
@@ -61,6 +61,8 @@ interface Answer {
 
 /** The task must be there within this time, else the registry is asked directly while it goes on opening. */
 const OPEN_PATIENCE_MS = 10_000;
+/** The beginning of a layer that nobody reads yet is worth no longer. */
+const AHEAD_LIMIT_MS = 60_000;
 /** A small range is worth no long wait: the registry has it at once. */
 const FIRST_OF_RANGE_MS = 1_500;
 const FIRST_OF_ALL_MS = 15_000;
@@ -90,7 +92,7 @@ export class BlobHandler {
     if (this.#isBad(target.digest)) return this.#direct(exchange, target, { reason: "the swarm's content was wrong" });
     let lease: Lease;
     try {
-      lease = await this.#open(key, exchange, target);
+      lease = await this.#open(exchange, target);
     } catch (thrown) {
       exchange.signal.throwIfAborted();
       return this.#direct(exchange, target, { reason: toSkimmerError(thrown).message });
@@ -107,19 +109,30 @@ export class BlobHandler {
     }
   }
 
-  /** Has the host fetch the blob, for whoever asks next (a layer that was just pushed, or that comes next). */
+  /** Has the host fetch the blob, for whoever asks next (a layer that was just pushed). */
   async warm(target: BlobTarget, authorization: string | undefined, signal: AbortSignal): Promise<void> {
-    const key = sessionKey(target, authorization);
-    const lease = await this.#options.sessions.open(key, (opening) => this.#register(target, authorization, opening), signal);
-    using held = lease;
+    using held = await this.#lease(target, authorization, signal);
     held.content.fetchAll();
   }
 
-  async #open(key: string, exchange: Exchange, target: BlobTarget): Promise<Lease> {
+  /** Has the host fetch the beginning of a layer that comes next; its engine may have it, and never ask. */
+  async #fetchAhead(target: BlobTarget, authorization: string | undefined): Promise<void> {
+    using held = await this.#lease(target, authorization, AbortSignal.timeout(OPEN_PATIENCE_MS));
+    const { content } = held;
+    const span = { firstByte: 0, lastByte: Math.min(AHEAD_BYTES, content.lengthBytes) - 1 };
+    await content.fetch(span, AbortSignal.timeout(AHEAD_LIMIT_MS));
+  }
+
+  #lease(target: BlobTarget, authorization: string | undefined, signal: AbortSignal): Promise<Lease> {
+    const key = sessionKey(target, authorization);
+    return this.#options.sessions.open(key, (opening) => this.#register(target, authorization, opening), signal);
+  }
+
+  async #open(exchange: Exchange, target: BlobTarget): Promise<Lease> {
     const late = AbortSignal.timeout(OPEN_PATIENCE_MS);
     const signal = AbortSignal.any([exchange.signal, late]);
     try {
-      return await this.#options.sessions.open(key, (opening) => this.#register(target, exchange.authorization, opening), signal);
+      return await this.#lease(target, exchange.authorization, signal);
     } catch (thrown) {
       if (!late.aborted) throw thrown;
       throw new SkimmerError("timeout", `the swarm was not opened within ${OPEN_PATIENCE_MS / 1000} s`, { retriable: true, cause: thrown });
@@ -251,8 +264,8 @@ export class BlobHandler {
     const following = images.after({ base: target.upstream.base, repository: target.repository }, target.digest);
     return lookAhead(following, (digest) => {
       if (this.#isBad(digest)) return;
-      this.warm({ ...target, digest }, authorization, AbortSignal.timeout(OPEN_PATIENCE_MS)).catch((thrown: unknown) =>
-        logger.debug({ digest, error: toSkimmerError(thrown).message }, "a layer could not be opened ahead of its reader"),
+      this.#fetchAhead({ ...target, digest }, authorization).catch((thrown: unknown) =>
+        logger.debug({ digest, error: toSkimmerError(thrown).message }, "a layer could not be fetched ahead of its reader"),
       );
     });
   }

@@ -1,12 +1,12 @@
 /**
  * Which of the layers after the one that an engine reads are to be opened, and when: so early that the registry's line is not idle
  * between layers (registration, first bytes and the engine's own turn took 0.15 to 0.2 s for each layer), so late that
- * layers do not share the line for long. Decides. Bounded: AHEAD_BYTES and MOST_AHEAD for each reader.
+ * layers do not share the line for long. Decides. Bounded: AHEAD_BYTES of each, and MOST_AHEAD for each reader.
  */
 import type { Descriptor } from "../registry/manifest.ts";
 
-/** What is missing of the layer that is read, with those opened after it, comes to this at least: 0.6 s at 50 MB/s. */
-const AHEAD_BYTES = 32 * 1024 * 1024;
+/** What is missing of the layer that is read, with those opened after it, comes to this at least: 0.6 s at 50 MB/s. No more of one is fetched before it is read. */
+export const AHEAD_BYTES = 32 * 1024 * 1024;
 const MOST_AHEAD = 8;
 
 /** For one reader: call it with the bytes that this host lacks of his layer; `open` hears of each following blob once. */

@@ -93,7 +93,9 @@ function embeddedIPv4(address: string): string {
   const groups = expand(address);
   const dotted = (high: number, low: number): string => [high >> 8, high & 255, low >> 8, low & 255].join(".");
   const zeros = (from: number, to: number): boolean => groups.slice(from, to).every((group) => group === 0);
-  if (groups[0] === 0x64 && groups[1] === 0xff9b && zeros(2, 6)) return dotted(groups[6], groups[7]);
+  if (groups[0] === 0x64 && groups[1] === 0xff9b && (zeros(2, 6) || groups[2] === 1)) return dotted(groups[6], groups[7]);
+  // ::ffff:0:a.b.c.d (RFC 2765)
+  if (zeros(0, 4) && groups[4] === 0xffff && groups[5] === 0) return dotted(groups[6], groups[7]);
   if (groups[0] === 0x2002) return dotted(groups[1], groups[2]);
   // ::a.b.c.d, long out of use, and ::ffff:a.b.c.d in hexadecimal; not :: and ::1
   const compatible = zeros(0, 5) && (groups[5] === 0xffff || (groups[5] === 0 && groups[6] !== 0));

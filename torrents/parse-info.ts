@@ -8,7 +8,7 @@ import { SkimmerError } from "../system/errors.ts";
 import { type BencodeDict, decodeDict, dictBytes, dictDict, dictInt, dictList, dictString } from "./bencode.ts";
 import { BLOCK_BYTES, MAX_PIECE_BYTES, MAX_PIECE_COUNT } from "./geometry.ts";
 import { safeName } from "./safe-name.ts";
-import { PathKeeper, safePath } from "./safe-paths.ts";
+import { nameCleaner, PathKeeper, safePath } from "./safe-paths.ts";
 import { alignedOffsets, type LayoutFile, layoutGeometry, type TorrentLayout } from "./torrent-layout.ts";
 
 /** What the info dicts of a torrent say. */
@@ -146,11 +146,12 @@ function makeLayout(input: {
   if (!Number.isSafeInteger(lengthBytes) || lengthBytes / pieceLengthBytes > MAX_PIECE_COUNT)
     throw bad(`torrent has more pieces than the limit of ${MAX_PIECE_COUNT}`);
   const keeper = new PathKeeper();
+  const clean = nameCleaner();
   const files: LayoutFile[] = [];
   for (const [index, { parts, padding, ...facts }] of raw.entries()) {
     if (padding) continue;
     if (facts.symlink !== undefined && facts.lengthBytes > 0) throw bad("torrent has a symbolic link with content");
-    files.push({ ...facts, path: isSingle ? [name] : keeper.place(safePath(parts)), offset: offsets[index] });
+    files.push({ ...facts, path: isSingle ? [name] : keeper.place(safePath(parts, clean)), offset: offsets[index] });
   }
   return { name, files, isSingle, geometry: layoutGeometry(files, { lengthBytes, pieceLengthBytes }) };
 }

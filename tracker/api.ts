@@ -8,6 +8,7 @@ import { plainAddress } from "../system/addresses.ts";
 import { realClock } from "../system/clock.ts";
 import { type ErrorCode, SkimmerError, toSkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
+import { deniedError, Reach } from "../system/reach.ts";
 import { parseInfoV2 } from "../torrents/final-torrents.ts";
 import { webSeedOfV2 } from "../torrents/origin-web-seed.ts";
 import { parseTaskRequest } from "../torrents/parse-task-request.ts";
@@ -49,6 +50,8 @@ export interface ApiOptions {
   readonly metrics: SupernodeMetrics;
   readonly pages: Pages;
   readonly browsers: BrowserCalls;
+  /** Where what callers name may lead; absent: the defaults. */
+  readonly reach: Reach | undefined;
   /** Host in tracker URLs; undefined: the one that the caller used. */
   readonly advertise: string | undefined;
   /** The UDP tracker is there. */
@@ -74,6 +77,7 @@ export function makeApi(options: ApiOptions): Koa {
 }
 
 function makeRouter(options: ApiOptions): Router {
+  const reach = options.reach ?? new Reach({ allow: [], deny: [] });
   const { service } = options;
   const router = new Router();
   router.get("/healthz", (context) => {
@@ -94,7 +98,10 @@ function makeRouter(options: ApiOptions): Router {
   });
   router.post("/api/v1/tasks", async (context) => {
     const asked = parseTaskRequest(await readJson(context.req));
-    const request = { ...asked, ...(identityOf(context).onThisMachine && { loopback: true }) };
+    const { onThisMachine } = identityOf(context);
+    const { peer } = asked;
+    if (peer?.host !== undefined && !reach.allows(peer.host, { loopback: onThisMachine })) throw deniedError(peer.host);
+    const request = { ...asked, ...(onThisMachine && { loopback: true }) };
     context.body = await service.register(request, { ip: callerIp(context), trackers: trackersFor(context, options) });
   });
   router.get("/api/v1/tasks", (context) => {
@@ -123,7 +130,7 @@ function makeRouter(options: ApiOptions): Router {
     context.status = 204;
   });
   addCacheRoutes(router, { cache: options.cache, service, readJson });
-  addConnectBackRoute(router, { readJson });
+  addConnectBackRoute(router, { readJson, reach });
   addDownloadHereRoutes(router, { browsers: options.browsers });
   addPageRoutes(router, { pages: options.pages, readJson });
   addReportRoutes(router, { swarms: options.swarms, standing: options.standing, clock: realClock, readJson });
@@ -133,7 +140,8 @@ function makeRouter(options: ApiOptions): Router {
 
 function mountTracker(tracker: TrackerServer): Koa.Middleware {
   return async (context, next) => {
-    if (!/^\/(announce|scrape)(\/|$)/.test(context.path)) return next();
+    const isTrackers = /^\/(announce|scrape)(\/|$)/.test(context.path);
+    if (!isTrackers || (context.method !== "GET" && context.method !== "HEAD")) return next();
     // the tracker's answers count as announces
     context.state.uncounted = true;
     context.type = "text/plain";

@@ -10,9 +10,10 @@ import net, { isIP } from "node:net";
 import type Router from "@koa/router";
 import { plainAddress } from "../system/addresses.ts";
 import { SkimmerError } from "../system/errors.ts";
-import { deniedError, Reach } from "../system/reach.ts";
+import { deniedError, type Reach } from "../system/reach.ts";
 import { fieldReader } from "../torrents/parse-fields.ts";
 import type { ConnectBackAnswer } from "../torrents/task-api.ts";
+import { identityOf } from "./access/scopes.ts";
 
 const TIMEOUT_MS = 3_000;
 const MOST_AT_ONCE = 64;
@@ -20,14 +21,16 @@ const MOST_ADDRESS = 45;
 const read = fieldReader("bad_request", "connect-back request");
 
 /** Adds the route. */
-export function addConnectBackRoute(router: Router, { readJson }: { readJson(request: IncomingMessage): Promise<unknown> }): void {
+export function addConnectBackRoute(
+  router: Router,
+  { readJson, reach }: { readJson(request: IncomingMessage): Promise<unknown>; reach: Reach },
+): void {
   const trying = new Set<string>();
-  const reach = new Reach({ allow: [], deny: [] });
   router.post("/api/v1/connect-back", async (context) => {
     const fields = read.object(await readJson(context.req), "body");
     const port = read.integer(fields.port, "port", { least: 1, most: 65535 });
     const host = parseHost(fields.host) ?? plainAddress(context.req.socket.remoteAddress ?? "");
-    if (!reach.allows(host, { loopback: true })) throw deniedError(host);
+    if (!reach.allows(host, { loopback: identityOf(context).onThisMachine })) throw deniedError(host);
     if (trying.has(host) || trying.size >= MOST_AT_ONCE)
       throw new SkimmerError("busy", "an attempt for this address is under way", { retriable: true });
     trying.add(host);

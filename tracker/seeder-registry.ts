@@ -87,6 +87,8 @@ export class SeederRegistry {
   readonly #arrivals = new Set<() => void>();
   readonly #limitsPath: string;
   /** What was changed here, now or in an earlier run; a seeder that links later gets it too. */
+  /** One after the other: they replace the same file. */
+  #saving = Promise.resolve();
   #limits: Partial<SeederLimits>;
   #nextId = 1;
 
@@ -158,7 +160,8 @@ export class SeederRegistry {
   /** Bounds for each seeder, those that link later included. Answers what is in force now. */
   async setLimits(change: Partial<SeederLimits>): Promise<{ seeder: LinkedSeeder; result: SeederResult }[]> {
     this.#limits = { ...this.#limits, ...change };
-    await saveLimits(this.#limitsPath, this.#limits, this.#logger);
+    this.#saving = this.#saving.then(() => saveLimits(this.#limitsPath, this.#limits, this.#logger));
+    await this.#saving;
     return this.askAll({ kind: "limits", set: change });
   }
 

@@ -147,6 +147,7 @@ interface Parts {
   readonly keeper: SwarmKeeper;
   readonly standing: PeerStanding;
   readonly pages: Pages;
+  readonly reach: Reach | undefined;
 }
 
 /** What has no port of its own; brings the last run's tasks and preheats back. */
@@ -206,7 +207,7 @@ async function openParts(options: SupernodeOptions): Promise<Parts> {
     logger,
   });
   const pages = await Pages.open({ path: join(data, "totals.json"), tasks, swarms, seeders, standing, clock: realClock, logger });
-  parts = { swarms, tasks, seeders, service, claims, preheats, intervals, keeper, standing, pages };
+  parts = { swarms, tasks, seeders, service, claims, preheats, intervals, keeper, standing, pages, reach: options.reach };
   return parts;
 }
 

@@ -38,6 +38,7 @@ import { closeServer, stopRunningDaemon, TAKE_OVER_MS } from "./daemon-ends.ts";
 import { type DownloadParts, runDownload } from "./download.ts";
 import { Planner, type PlannerOptions } from "./download-plan.ts";
 import { fetchTorrentInfo } from "./fetch-torrent-info.ts";
+import { refuseCallersFiles } from "./group-guard.ts";
 import { type HomePaths, ownerSocket } from "./home-paths.ts";
 import { HostRates } from "./host-rates.ts";
 import { HostReporter } from "./host-reporter.ts";
@@ -166,9 +167,9 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     const reporter = stack.use(new PeerReporter(told));
     const hostReporter = stack.use(new HostReporter(told));
     let started: Daemon | undefined;
-    const { labels = {}, discovery: settings } = options;
+    const { labels = {}, discovery: settings, supernodes } = options;
     const spare = (): number | undefined => started?.spare;
-    const discovery = stack.use(openDiscovery({ settings, engine, labels, spare, dhtFile: paths.dhtNodes, logger }));
+    const discovery = stack.use(openDiscovery({ settings, engine, supernodes, labels, spare, dhtFile: paths.dhtNodes, logger }));
     const runs: OpenRuns = new OpenRuns({
       ...common,
       discovery,
@@ -220,10 +221,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     const { logger } = this.#options;
     try {
       const signal = AbortSignal.any([io.signal, this.#ending.signal]);
-      if (this.#options.socketGroup !== undefined && namesFiles(request))
-        throw new SkimmerError("bad_request", "a daemon that serves a group reads and writes no files of its callers", {
-          hint: "Ask for a stream, and write the file yourself.",
-        });
+      refuseCallersFiles(request, this.#options.socketGroup);
       const done = await runDownload(this.#parts, request, { ...io, signal });
       void this.#keeper.check();
       logger.info(
@@ -397,8 +395,3 @@ export class Daemon implements ApiTarget, AsyncDisposable {
 
 /** Five seconds, which is longer than a supernode takes to start again. */
 const PATIENT_TRIES = 11;
-
-/** Whether the daemon would read or write files of the caller's choice. */
-function namesFiles({ output, outputFolder, fill }: DownloadRequest): boolean {
-  return output !== undefined || outputFolder !== undefined || fill !== undefined;
-}

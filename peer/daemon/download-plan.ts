@@ -83,7 +83,9 @@ export class Planner {
   plan(request: DownloadRequest, options: PlanOptions): Promise<Plan> {
     const supernodes = request.supernodes ?? this.#options.supernodes;
     const { headers, token, notbs, pattern } = request;
-    const key = JSON.stringify([originKey(request), headers, supernodes, token, notbs, pattern, options.straight]);
+    const { infos, ...places } = request.torrent ?? {};
+    const torrent = [places, infos !== undefined];
+    const key = JSON.stringify([originKey(request), headers, supernodes, token, notbs, pattern, options.straight, torrent]);
     return this.#flights.run(key, (signal) => this.#plan(request, { ...options, supernodes, signal }), options.signal);
   }
 

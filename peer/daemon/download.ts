@@ -90,7 +90,8 @@ async function fetchOnceMore(job: Job): Promise<Outcome> {
     const changed = thrown instanceof SkimmerError && thrown.code === "origin_changed";
     // a stream cannot take back what it sent
     if (!changed || job.request.notbs || job.request.stream !== undefined || job.signal.aborted) throw thrown;
-    job.emit({ event: "warning", message: `${thrown.message}; starting again, straight from the origin` });
+    const how = job.request.torrent === undefined ? ", straight from the origin" : "";
+    job.emit({ event: "warning", message: `${thrown.message}; starting again${how}` });
     return fetchByPlan(job, true);
   }
 }
@@ -354,7 +355,8 @@ async function checkDigests(job: Job, handle: RunHandle): Promise<void> {
   try {
     compareDigests(wanted, { ...known, ...computed });
   } catch (thrown) {
-    handle.discard();
+    // a torrent's own hashes held: only the caller's wish is wrong
+    if (job.request.torrent === undefined) handle.discard();
     throw thrown;
   }
 }

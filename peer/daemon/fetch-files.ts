@@ -41,7 +41,8 @@ export async function fetchFiles(
 ): Promise<Pick<DoneEvent, "output" | "bytes" | "infoHash" | "from" | "reason">> {
   const { parts, request, signal } = job;
   const selected = select(job, task.layout);
-  const root = await prepareFolder(request, task.layout.name);
+  const paths = selected.indices.map((index) => task.layout.files[index].path);
+  const root = await prepareFolder(request, { name: task.layout.name, paths });
   await using handle = await parts.runs.open(task);
   const { torrent } = handle.run;
   await checkRoom(parts.index.directory(torrent.infoHash), missingBytes(torrent, selected.spans));

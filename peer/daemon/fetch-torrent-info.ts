@@ -35,7 +35,8 @@ export async function fetchTorrentInfo(
     asking.add(asked);
     void asked.then(() => asking.delete(asked));
   };
-  const wish = { infoHash, trackers: source.trackers, dhtNodes: (source.dhtNodes ?? []).flatMap(readPeer) };
+  const hasPeers = source.peers.length > 0;
+  const wish = { infoHash, trackers: source.trackers, hasPeers, dhtNodes: (source.dhtNodes ?? []).flatMap(readPeer) };
   for await (const peers of startingWith(source.peers, discovery.find(wish, both))) {
     for (const peer of peers) {
       if (asking.size >= MOST_AT_ONCE) await Promise.race(asking);

@@ -6,8 +6,9 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { pieceLengthAt, pieceOffset } from "../../torrents/geometry.ts";
 import type { TorrentLayout } from "../../torrents/torrent-layout.ts";
-import { FileSet } from "../engine/store/file-set.ts";
+import { FileSet, type SetFile } from "../engine/store/file-set.ts";
 import type { Delivery, Torrent } from "../engine/types.ts";
+import { RealFolders } from "./real-folders.ts";
 
 /** Pieces that are read and hashed at the same time. */
 const AT_ONCE = 3;
@@ -29,10 +30,19 @@ export async function fillFromFile(torrent: Torrent, path: string, options: Fill
   });
 }
 
-/** The same for a torrent of several files, from a folder that may hold some of them; files of another length are not looked at. */
+/**
+ * The same for a torrent of several files, from a folder that may hold some of them; files of another length are not looked at, nor what
+ * lies behind a symbolic link.
+ */
 export async function fillFromFiles(torrent: Torrent, options: FillOptions & { layout: TorrentLayout; root: string }): Promise<number> {
   const { layout, root } = options;
-  const placed = layout.files.map(({ path, offset, lengthBytes }) => ({ path: join(root, ...path), offset, lengthBytes }));
+  const folders = new RealFolders(root);
+  const placed: SetFile[] = [];
+  for (const { path, offset, lengthBytes } of layout.files) {
+    // no file has the empty path: the set takes it for one that is lacking
+    const isThere = lengthBytes > 0 && (await folders.holdsFile(path));
+    placed.push({ path: isThere ? join(root, ...path) : "", offset, lengthBytes });
+  }
   const files = await FileSet.open(placed, { path: root, inPlace: true });
   try {
     return await fillPieces(torrent, options, async (target, offset) => {

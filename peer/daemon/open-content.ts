@@ -1,7 +1,7 @@
 /**
  * Content that is read in ranges while it is still coming: what the registry mirror and proxy stand on. Drives.
  *
- * Opening asks the origin with the caller's headers, as every download does. A read of a range fetches the pieces of that
+ * Opening asks the origin with the caller's headers, as every download does. fetch(), and a read of a range, fetch the pieces of that
  * range; fetchAll() fetches the rest too, until the content is let go. Invariant: what is complete and does not have the
  * wanted digest is forgotten when the last who reads it leaves.
  */
@@ -39,6 +39,8 @@ export interface Content extends AsyncDisposable {
   from(): BytesFrom;
   /** Fetches what is missing, also while nobody reads. */
   fetchAll(): void;
+  /** Resolves when the span is here. Rejects with the signal's reason, or with why the bytes cannot be had. */
+  fetch(span: ByteSpan, signal: AbortSignal): Promise<void>;
   /** Sends the span in order as it comes; bytes are the sink's until its promise resolves. Rejects with the signal's reason, or with why the bytes cannot be had. */
   stream(span: ByteSpan, sink: ContentSink, signal: AbortSignal): Promise<void>;
   /** A reader computed the SHA-256 of the whole. */
@@ -110,6 +112,10 @@ class SmallContent implements Content {
   }
 
   fetchAll(): void {
+    // it is all here
+  }
+
+  async fetch(): Promise<void> {
     // it is all here
   }
 
@@ -190,6 +196,12 @@ class TorrentContent implements Content {
       .finally(() => {
         this.#fetching = undefined;
       });
+  }
+
+  async fetch(span: ByteSpan, signal: AbortSignal): Promise<void> {
+    if (this.has(span)) return;
+    const both = AbortSignal.any([signal, this.#ended.signal]);
+    await this.#handle.run.wait(this.#request, { signal: both, onProgress: () => undefined, spans: [this.#pieces(span)] });
   }
 
   async stream(span: ByteSpan, sink: ContentSink, signal: AbortSignal): Promise<void> {

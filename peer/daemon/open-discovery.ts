@@ -4,6 +4,7 @@
 import { realClock } from "../../system/clock.ts";
 import { Discovery, type DiscoveryOptions, type DiscoverySettings } from "../discovery/discovery.ts";
 import { httpGet } from "../discovery/http-get.ts";
+import { readSupernode } from "./check-request.ts";
 import type { TaskEntry } from "./task-entry.ts";
 import { opennessOf } from "./task-openness.ts";
 
@@ -13,8 +14,9 @@ const QUIET: DiscoverySettings = { lsd: "off", dht: "off", dhtBootstrap: [] };
 export function openDiscovery(
   options: Omit<DiscoveryOptions, keyof DiscoverySettings | "get" | "clock" | "random"> & { settings: DiscoverySettings | undefined },
 ): Discovery {
-  const { settings = QUIET, ...others } = options;
-  return new Discovery({ ...others, ...settings, get: httpGet, clock: realClock, random: Math.random });
+  const { settings = QUIET, supernodes: weighted, ...others } = options;
+  const supernodes = weighted.map((supernode) => readSupernode(supernode).url);
+  return new Discovery({ ...others, ...settings, supernodes, get: httpGet, clock: realClock, random: Math.random });
 }
 
 /** Whether somebody who has the task may be found while no supernode answers. */

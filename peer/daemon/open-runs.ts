@@ -103,7 +103,7 @@ export class OpenRuns {
     const { infoHash } = task.entry;
     const open = await this.#inTurn(infoHash, async () => {
       if (this.#closed) throw new SkimmerError("cancelled", "the daemon is stopping", { retriable: true });
-      if (!(await isLinkIntact(task.entry))) await this.#forget(infoHash);
+      if (!(await isLinkIntact(task.entry))) await this.#forgetChanged(task);
       const found = this.#open.get(infoHash) ?? (await this.#begin(task));
       this.#open.delete(infoHash);
       this.#open.set(infoHash, found);
@@ -131,6 +131,11 @@ export class OpenRuns {
     await this.#inTurn(infoHash, () => this.#forget(infoHash));
   }
 
+  /** Closes it and keeps what is on the disk, so that it can be opened with other trackers. */
+  async pause(infoHash: InfoHash): Promise<void> {
+    await this.#inTurn(infoHash, () => this.#end(infoHash, new SkimmerError("cancelled", "the task is opened anew", { retriable: true })));
+  }
+
   /** Closes everything; trackers are told `stopped` within a bounded time. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -156,12 +161,13 @@ export class OpenRuns {
   async #begin(task: OpenTask): Promise<OpenRun> {
     const { engine, index, origin, clock, logger, discovery } = this.#options;
     const { entry } = task;
+    // first: a task without its dicts could never be opened again
+    if (task.infos !== undefined) await index.saveInfos(entry.infoHash, task.infos);
     await index.save(
       (entry.linked ?? entry.watched) !== undefined && entry.inPlace === undefined && index.get(entry.infoHash) === undefined
         ? { ...entry, complete: false, linked: undefined, watched: undefined, sha256: undefined, md5: undefined }
         : entry,
     );
-    if (task.infos !== undefined) await index.saveInfos(entry.infoHash, task.infos);
     const torrent = await engine.add(await this.#specOf(task));
     let run: TaskRun | undefined;
     let open: OpenRun | undefined;
@@ -170,6 +176,7 @@ export class OpenRuns {
       torrent,
       trackers: entry.trackers,
       openness: opennessOf(entry),
+      ours: entry.liveInfo !== undefined || entry.local,
       dhtNodes: (entry.dhtNodes ?? []).flatMap(readPeer),
       starving: () => run?.starving ?? false,
       sociable: () => open?.sociable ?? !task.seedersOnly,
@@ -275,6 +282,15 @@ export class OpenRuns {
   async #forget(infoHash: InfoHash): Promise<void> {
     await this.#end(infoHash, new SkimmerError("cancelled", "the task was removed"));
     await this.#options.index.remove(infoHash);
+  }
+
+  /** Rejects with SkimmerError `origin_changed` where nothing is left to begin anew with. */
+  async #forgetChanged({ entry, infos }: OpenTask): Promise<void> {
+    await this.#forget(entry.infoHash);
+    if (entry.inPlace === undefined && (entry.liveInfo ?? infos) !== undefined) return;
+    throw new SkimmerError("origin_changed", `the files of ${entry.name} were changed`, {
+      hint: "Run the command again, or share them again with dfget seed.",
+    });
   }
 
   async #end(infoHash: InfoHash, error: SkimmerError): Promise<void> {

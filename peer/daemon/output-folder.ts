@@ -8,12 +8,22 @@ import { SkimmerError } from "../../system/errors.ts";
 import { formatBytes } from "../../system/units.ts";
 import type { DownloadRequest } from "./daemon-api.ts";
 import { unwritable } from "./output-check.ts";
+import { RealFolders } from "./real-folders.ts";
 
 /** Left free, whatever a download wants. */
 const RESERVE_BYTES = 16 * 1024 * 1024;
 
+/** What is to be written: files at these paths of the torrent NAME. */
+export interface WantedFiles {
+  readonly name: string;
+  readonly paths: readonly (readonly string[])[];
+}
+
 /** NAME below the folder that the request gives, made where it is not there; undefined: nothing is written. */
-export async function prepareFolder({ output, outputFolder }: DownloadRequest, name: string): Promise<string | undefined> {
+export async function prepareFolder(
+  { output, outputFolder }: Pick<DownloadRequest, "output" | "outputFolder">,
+  { name, paths }: WantedFiles,
+): Promise<string | undefined> {
   const parent = outputFolder ?? output;
   if (parent === undefined) return undefined;
   const found = await stat(parent).catch(() => undefined);
@@ -28,6 +38,8 @@ export async function prepareFolder({ output, outputFolder }: DownloadRequest, n
   } catch (cause) {
     throw unwritable(root, cause);
   }
+  const folders = new RealFolders(root);
+  for (const path of paths) await folders.check(path);
   return root;
 }
 

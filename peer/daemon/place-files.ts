@@ -1,13 +1,14 @@
 /**
  * Puts verified files of a torrent into the user's folder: reflinked, hard-linked or copied as write-output.ts does it, folders and
  * empty files made, symbolic links last. Drives.
- * Invariant: every path is one of the layout, which parse-info.ts made safe; a link points to another file of the torrent.
+ * Invariants: every path is one of the layout, which parse-info.ts made safe, and no part of it is followed where it is a symbolic link;
+ * a link points to another path of the torrent.
  */
-import { mkdir, readlink, symlink } from "node:fs/promises";
+import { readlink, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { TorrentLayout } from "../../torrents/torrent-layout.ts";
 import type { Torrent } from "../engine/types.ts";
-import { unwritable } from "./output-check.ts";
+import { RealFolders } from "./real-folders.ts";
 import type { LinkedFile } from "./task-entry.ts";
 import { linkedFileOf, type TaskIndex } from "./task-index.ts";
 import { MIN_LINK_BYTES, writeOutput, writeOutputBytes } from "./write-output.ts";
@@ -56,15 +57,12 @@ async function linkable({ layout, indices, torrent }: PlaceOptions, before: read
 
 async function placeAll(options: PlaceOptions, mayLink: ReadonlySet<string>, linked: Set<string>): Promise<void> {
   const { layout, indices, root, torrent, mode, signal } = options;
-  const folders = new Set<string>();
+  const folders = new RealFolders(root);
   const stored = torrent.filePaths;
   for (const index of indices) {
     signal.throwIfAborted();
     const { path, lengthBytes, executable, symlink: link } = layout.files[index];
-    const target = { kind: "file" as const, path: join(root, ...path), folder: dirname(join(root, ...path)) };
-    if (!folders.has(target.folder))
-      await mkdir(target.folder, { recursive: true }).catch((cause: unknown) => Promise.reject(unwritable(target.folder, cause)));
-    folders.add(target.folder);
+    const target = { kind: "file" as const, path: join(root, ...path), folder: await folders.make(path) };
     if (link !== undefined) continue;
     const fileMode = executable ? mode | ((mode & 0o444) >> 2) : mode;
     if (lengthBytes === 0) await writeOutputBytes(Buffer.alloc(0), target, fileMode);

@@ -8,6 +8,7 @@ import { originKey } from "../../torrents/task-identity.ts";
 import { contentBytes } from "../../torrents/torrent-layout.ts";
 import type { DownloadRequest } from "./daemon-api.ts";
 import type { OpenTask, Plan } from "./download-plan.ts";
+import { mergePlaces } from "./merge-places.ts";
 import type { TaskEntry } from "./task-entry.ts";
 import type { TaskIndex } from "./task-index.ts";
 import { describeInfos, hashesOf, type TorrentInfos, type TorrentSource } from "./torrent-source.ts";
@@ -28,9 +29,12 @@ export async function planTorrent(
   const stored = index.findByHashes(source.hashes);
   const peers = source.peers.map((peer) => ({ ...peer, seeder: false }));
   const common = { final: undefined, alone: undefined, seedersOnly: false, peers };
-  if (stored !== undefined) {
-    const infos = stored.liveInfo === undefined ? await index.readInfos(stored.infoHash) : undefined;
-    return { kind: "torrent", task: { ...common, entry: stored, layout: infos && describeInfos(infos).layout }, warnings: [] };
+  if (stored?.liveInfo !== undefined) return { kind: "torrent", task: { ...common, entry: stored, layout: undefined }, warnings: [] };
+  // they go along: where its files were changed, the task begins anew with them
+  const kept = stored && (await index.readInfos(stored.infoHash).catch(() => infosOf(stored, source)));
+  if (stored !== undefined && kept !== undefined) {
+    const entry = stored.inPlace === undefined ? { ...stored, ...mergePlaces(stored, source) } : stored;
+    return { kind: "torrent", task: { ...common, entry, infos: kept, layout: describeInfos(kept).layout }, warnings: [] };
   }
   const infos = source.infos ?? (await fetchInfos(source, { signal }));
   const entry = entryOf(infos, { request, source, lastUsedAtMs: epochMs() });
@@ -38,6 +42,11 @@ export async function planTorrent(
   if (layout.isSingle && entry.lengthBytes === 0) return { kind: "empty", name: entry.name, warnings: [] };
   const task: OpenTask = { ...common, entry, infos, layout };
   return { kind: "torrent", task, warnings: [] };
+}
+
+/** The dicts that were given, where they are those of the stored task. */
+function infosOf({ infoHash }: TaskEntry, { infos }: TorrentSource): TorrentInfos | undefined {
+  return infos !== undefined && hashesOf(infos)[0] === infoHash ? infos : undefined;
 }
 
 /** What to remember of a torrent that somebody else made, or that this host made of its own files. */

@@ -6,6 +6,7 @@
  */
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import { SkimmerError } from "../../system/errors.ts";
 import { choosePieceLength } from "../../torrents/geometry.ts";
 import { layersOf, layoutOf, makeHybrid, makeOwnV1, makeOwnV2, type OwnContent } from "../../torrents/make-torrent.ts";
@@ -15,10 +16,11 @@ import type { TorrentLayout } from "../../torrents/torrent-layout.ts";
 import { readSupernode } from "./check-request.ts";
 import type { SeedRequest, SeedResult } from "./daemon-api.ts";
 import type { DownloadParts } from "./download.ts";
+import { mergePlaces } from "./merge-places.ts";
 import { findOwnFiles } from "./own-files.ts";
 import { entryOf } from "./plan-torrent.ts";
 import type { LinkedFile, TaskEntry } from "./task-entry.ts";
-import { linkedFileOf } from "./task-index.ts";
+import { isLinkIntact, linkedFileOf } from "./task-index.ts";
 import { describeInfos, hashesOf, type TorrentInfos } from "./torrent-source.ts";
 
 export interface SeedOptions {
@@ -85,15 +87,21 @@ async function makeTorrents(content: OwnContent, request: SeedRequest, options: 
   ];
 }
 
-/** Opens it for good. What this host has of the torrent already gives way where it is not whole. */
+/** Opens it for good. What this host has of the torrent already gives way where it is not whole, or lies elsewhere. */
 async function share(infos: TorrentInfos, entry: TaskEntry, { parts }: SeedOptions): Promise<void> {
   const { runs, index } = parts;
   const known = index.get(entry.infoHash);
-  if (known?.complete === false) await runs.remove(entry.infoHash);
   const task = { peers: [], final: undefined, alone: undefined, seedersOnly: false, infos, layout: describeInfos(infos).layout };
-  const isKept = known?.complete === true && known.inPlace === undefined;
-  await using _ = await runs.open({ ...task, entry: isKept ? { ...known, pinned: true } : entry });
-  if (isKept) await index.update(entry.infoHash, { pinned: true });
+  const places = known === undefined ? entry : mergePlaces(known, entry);
+  const { trackers, webSeeds } = places;
+  const isKept = known?.complete === true && (known.inPlace ?? entry.inPlace) === entry.inPlace && (await isLinkIntact(known));
+  if (known !== undefined && !isKept) await runs.remove(entry.infoHash);
+  // an open torrent announces to the trackers that it began with
+  else if (known !== undefined && !isDeepStrictEqual([known.trackers, known.webSeeds], [trackers, webSeeds]))
+    await runs.pause(entry.infoHash);
+  const change = { trackers, webSeeds, pinned: true };
+  await using _ = await runs.open({ ...task, entry: { ...(isKept ? known : entry), ...change } });
+  if (isKept) await index.update(entry.infoHash, change);
 }
 
 async function checkUnchanged(path: string, before: readonly LinkedFile[]): Promise<void> {

@@ -1,6 +1,7 @@
 /**
  * What the API tells of stored and running tasks. Decides.
  */
+import { shownTracker } from "../discovery/shown-tracker.ts";
 import type { TrackerStatus } from "../discovery/tracker-tiers.ts";
 import { addAccounts } from "./byte-account.ts";
 import type { TaskDetail, TaskRow } from "./daemon-api.ts";
@@ -42,7 +43,7 @@ export function taskDetail(
     pieceLengthBytes: entry.pieceLengthBytes,
     pieceCount,
     piecesHave: torrent?.stats.piecesHave ?? (entry.complete ? pieceCount : 0),
-    trackers: entry.trackers.flat(),
+    trackers: entry.trackers.flat().map(shownTracker),
     trackerStates: trackers,
     directory,
     linked: entry.linked !== undefined,

@@ -13,6 +13,7 @@ import type { Torrent } from "../engine/types.ts";
 import type { AnnounceAnswer, AnnounceEvent } from "./announce.ts";
 import { nextAnnounceMs } from "./announce-plan.ts";
 import { firstToSucceed } from "./first-to-succeed.ts";
+import { trackerHost } from "./shown-tracker.ts";
 import type { TrackerClient } from "./tracker-client.ts";
 import { type Tiers, type TrackerState, type TrackerStatus, TrackerTiers } from "./tracker-tiers.ts";
 
@@ -50,6 +51,8 @@ interface Swarm {
 /** A tracker that took this long may be away: the next one is asked as well. */
 const SLOW_MS = 3_000;
 const NUMWANT = 50;
+/** Trackers may ask for longer rests (BEP 31); Node makes a timer beyond 2^31 ms one of 1 ms. */
+const MOST_DELAY_MS = 24 * 3_600_000;
 
 export class Announcer {
   readonly #options: AnnouncerOptions;
@@ -123,7 +126,7 @@ export class Announcer {
     if (restMs === Number.POSITIVE_INFINITY) return;
     const { starvingIntervalMs } = pace;
     const delayMs = answered ? nextAnnounceMs({ ...swarm, starving: starving(), starvingIntervalMs, random: random() }) : restMs;
-    swarm.timer = setTimeout(() => void this.#announce(swarm), Math.max(delayMs, answered ? 0 : 1));
+    swarm.timer = setTimeout(() => void this.#announce(swarm), Math.min(MOST_DELAY_MS, Math.max(delayMs, answered ? 0 : 1)));
     swarm.timer.unref();
   }
 
@@ -172,7 +175,7 @@ export class Announcer {
       retryInS = answer.retryInS;
       if (answer.failure !== undefined) throw new SkimmerError("protocol", `the tracker refuses: ${answer.failure}`);
       if (answer.warning !== undefined && answer.warning !== tracker.last?.warning)
-        logger.warn({ tracker: tracker.url, warning: answer.warning }, "a tracker warns");
+        logger.warn({ tracker: trackerHost(tracker.url), warning: answer.warning }, "a tracker warns");
       swarm.trackers.onAnswer(tracker, answer);
       if (event === "completed") tracker.toldComplete = true;
       if (answer.peers.length > 0 && !torrent.complete && this.#options.sociable()) torrent.addPeers(answer.peers, swarm.infoHash);

@@ -30,6 +30,8 @@ export interface DhtOptions {
 interface Sought {
   readonly infoHash: InfoHash;
   readonly onPeer: (peer: FoundPeer) => void;
+  /** False: nobody is told that we are to be found. */
+  readonly announces: boolean;
   timer: NodeJS.Timeout | undefined;
   askedMs: number;
 }
@@ -96,7 +98,17 @@ export class Dht implements AsyncDisposable {
 
   /** Announces and searches now and then, until the answer is disposed of. */
   join(infoHash: InfoHash, onPeer: (peer: FoundPeer) => void): Disposable & { hurry(): void } {
-    const sought: Sought = { infoHash, onPeer, timer: undefined, askedMs: Number.NEGATIVE_INFINITY };
+    return this.#seek({ infoHash, onPeer, announces: true });
+  }
+
+  /** Searches without announcing; the nodes that are asked see the info hash and who asks. */
+  search(infoHash: InfoHash, onPeer: (peer: FoundPeer) => void): Disposable & { hurry(): void } {
+    return this.#seek({ infoHash, onPeer, announces: false });
+  }
+
+  #seek(wanted: Pick<Sought, "infoHash" | "onPeer" | "announces">): Disposable & { hurry(): void } {
+    const { infoHash } = wanted;
+    const sought: Sought = { ...wanted, timer: undefined, askedMs: Number.NEGATIVE_INFINITY };
     this.#sought.set(infoHash, sought);
     this.#enqueue(sought);
     return {
@@ -141,12 +153,14 @@ export class Dht implements AsyncDisposable {
       const { peer, announcedPort = peer.port } = this.#options;
       // announce() alone would not search again within five minutes
       this.#client.lookup(sought.infoHash, () => {
-        this.#client.announce(sought.infoHash, announcedPort, (error) => {
+        const onDone = (error: Error | null): void => {
           this.#lookups--;
           const delayMs = first || error !== null ? FIRST_AGAIN_MS : ANNOUNCE_EVERY_MS;
           this.#again(sought, delayMs * (0.9 + this.#options.random() / 5));
           this.#next();
-        });
+        };
+        if (sought.announces) this.#client.announce(sought.infoHash, announcedPort, onDone);
+        else onDone(null);
       });
     }
   }

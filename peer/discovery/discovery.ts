@@ -18,7 +18,8 @@ import { Lsd } from "./lsd.ts";
 import { Membership, type Place } from "./membership.ts";
 import { type Openness, type Reach, reaches } from "./reach.ts";
 import { TrackerClient } from "./tracker-client.ts";
-import { type Tiers, withoutTwins } from "./tracker-tiers.ts";
+import { trackerScheme } from "./tracker-scheme.ts";
+import { areAt, type Tiers, withoutTwins } from "./tracker-tiers.ts";
 import { UdpTrackers } from "./udp-tracker.ts";
 
 /** What a user may choose. */
@@ -30,6 +31,9 @@ export interface DiscoverySettings {
 
 export interface DiscoveryOptions extends DiscoverySettings {
   readonly engine: Pick<Engine, "address" | "advertisedPort" | "peerId">;
+  /** Base URLs of the supernodes: their trackers are ours. */
+  readonly supernodes: readonly string[];
+  /** For trackers of ours only, like `spare`. */
   readonly labels: HostLabels;
   /** Per cent of this host's upload that is unused; undefined: not known. */
   readonly spare: () => number | undefined;
@@ -45,6 +49,8 @@ export interface JoinOptions {
   readonly torrent: Torrent;
   readonly trackers: Tiers;
   readonly openness: Openness;
+  /** A supernode, or this host, made it: its trackers are ours. */
+  readonly ours: boolean;
   /** Nodes of the DHT that the torrent names. */
   readonly dhtNodes: readonly HostPort[];
   readonly starving: () => boolean;
@@ -79,34 +85,38 @@ export class Discovery implements AsyncDisposable {
 
   /** Begins to announce the torrent. */
   join(options: JoinOptions): Membership {
-    const { engine, labels, spare, clock, random, logger } = this.#options;
+    const { engine, supernodes, labels, spare, clock, random, logger } = this.#options;
     const { torrent, trackers, openness, starving, sociable } = options;
+    const ours = options.ours || areAt(trackers, supernodes);
     const announcer = new Announcer({
       torrent,
-      trackers: openness === "added" ? trackers : withoutTwins(trackers),
+      trackers: ours ? withoutTwins(trackers) : trackers,
       peerId: engine.peerId,
       port: engine.advertisedPort,
       starving,
       sociable,
-      labels,
-      spare,
-      pace: openness === "added" ? PATIENT_PACE : OWN_PACE,
+      labels: ours ? labels : {},
+      spare: ours ? spare : () => undefined,
+      pace: ours ? OWN_PACE : PATIENT_PACE,
       client: this.#client,
       clock,
       random,
       logger,
     });
     const places = this.#placesFor(openness, options.dhtNodes);
-    for (const infoHash of Object.values(torrent.infoHashes)) this.#handOver(torrent, infoHash);
+    for (const infoHash of Object.values(torrent.infoHashes)) this.#handOver(torrent, infoHash, openness);
     const membership = new Membership({ torrent, announcer, places, starving, sociable });
     membership.start();
     return membership;
   }
 
-  /** Peers of a torrent of which only the hash is known, as they are found; ends when nobody has more to say. */
+  /**
+   * Peers of a torrent of which only the hash is known, as they are found; ends when nobody has more to say. It may turn out to be private:
+   * the DHT is searched without being told of us, and the local network is left out where somebody else can be asked.
+   */
   async *find(wish: PeerWish, signal: AbortSignal): AsyncGenerator<FoundPeer[]> {
     const { engine } = this.#options;
-    const places = this.#placesFor("added", wish.dhtNodes);
+    const places = this.#quietPlacesFor(wish);
     const found: FoundPeer[] = [];
     this.#found.set(wish.infoHash, found);
     if (this.#found.size > MOST_FOUND) this.#found.delete(this.#found.keys().next().value as InfoHash);
@@ -128,20 +138,28 @@ export class Discovery implements AsyncDisposable {
     await this.#udp[Symbol.asyncDispose]();
   }
 
-  #handOver(torrent: Torrent, infoHash: InfoHash | undefined): void {
+  /** A private torrent's peers are those that its trackers name: whether found ones were is not known. */
+  #handOver(torrent: Torrent, infoHash: InfoHash | undefined, openness: Openness): void {
     const found = infoHash && this.#found.get(infoHash);
     if (found === undefined) return;
-    torrent.addPeers(found, infoHash);
+    if (openness !== "private") torrent.addPeers(found, infoHash);
     this.#found.delete(infoHash as InfoHash);
   }
 
   async #placesFor(openness: Openness, dhtNodes: readonly HostPort[]): Promise<Place[]> {
     const places: Place[] = [];
     if (reaches(this.#options.lsd, openness)) places.push(this.#openLsd());
-    const dht = reaches(this.#options.dht, openness) ? await this.#openDht() : undefined;
-    if (dht === undefined) return places;
-    for (const node of dhtNodes) dht.addNode(node);
-    places.push({ join: ({ infoHash, onPeer }) => dht.join(infoHash, onPeer) });
+    const dht = reaches(this.#options.dht, openness) ? await this.#openDht(dhtNodes) : undefined;
+    if (dht !== undefined) places.push({ join: ({ infoHash, onPeer }) => dht.join(infoHash, onPeer) });
+    return places;
+  }
+
+  async #quietPlacesFor({ trackers, hasPeers, dhtNodes }: PeerWish): Promise<Place[]> {
+    const places: Place[] = [];
+    const canAsk = hasPeers || trackers.flat().some((url) => trackerScheme(url) !== "other");
+    if (!canAsk && reaches(this.#options.lsd, "added")) places.push(this.#openLsd());
+    const dht = reaches(this.#options.dht, "added") ? await this.#openDht(dhtNodes) : undefined;
+    if (dht !== undefined) places.push({ join: ({ infoHash, onPeer }) => dht.search(infoHash, onPeer) });
     return places;
   }
 
@@ -152,7 +170,7 @@ export class Discovery implements AsyncDisposable {
   }
 
   /** undefined where there is no port for it: once is enough to say so. */
-  #openDht(): Promise<Dht | undefined> {
+  async #openDht(nodes: readonly HostPort[]): Promise<Dht | undefined> {
     const { engine, dhtBootstrap, dhtFile, clock, random, logger } = this.#options;
     const where = { peer: engine.address, announcedPort: engine.advertisedPort, bootstrap: dhtBootstrap, file: dhtFile };
     const options = { ...where, clock, random, logger };
@@ -160,6 +178,8 @@ export class Discovery implements AsyncDisposable {
       logger.warn({ err: error }, "the DHT cannot be used");
       return undefined;
     });
-    return this.#dht;
+    const dht = await this.#dht;
+    for (const node of nodes) dht?.addNode(node);
+    return dht;
   }
 }

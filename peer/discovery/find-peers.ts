@@ -13,6 +13,8 @@ import type { Tiers } from "./tracker-tiers.ts";
 export interface PeerWish {
   readonly infoHash: InfoHash;
   readonly trackers: Tiers;
+  /** Some are known to begin with. */
+  readonly hasPeers: boolean;
   readonly dhtNodes: readonly HostPort[];
 }
 

@@ -6,6 +6,7 @@ import { SkimmerError } from "../../system/errors.ts";
 import type { Announce, AnnounceAnswer } from "./announce.ts";
 import { announceUrl, parseAnnounceAnswer } from "./announce-query.ts";
 import type { HttpGet } from "./http-get.ts";
+import { shownTracker } from "./shown-tracker.ts";
 import { trackerScheme } from "./tracker-scheme.ts";
 import type { UdpTrackers } from "./udp-tracker.ts";
 
@@ -30,7 +31,7 @@ export class TrackerClient {
       const body = await this.#options.get(announceUrl(tracker, announce), { ...options, maxBytes: MAX_ANSWER_BYTES });
       return parseAnnounceAnswer(body);
     }
-    if (scheme !== "udp") throw new SkimmerError("unsupported_scheme", `trackers like ${tracker} are not supported`);
+    if (scheme !== "udp") throw new SkimmerError("unsupported_scheme", `trackers like ${shownTracker(tracker)} are not supported`);
     const limit = AbortSignal.timeout(options.timeoutMs);
     try {
       return await this.#options.udp.announce(tracker, announce, AbortSignal.any([options.signal, limit]));

@@ -6,6 +6,7 @@
  */
 import type { AnnounceAnswer } from "./announce.ts";
 import { retryDelayMs } from "./announce-plan.ts";
+import { shownTracker } from "./shown-tracker.ts";
 import { trackerScheme } from "./tracker-scheme.ts";
 
 /** Each tier is one tracker, or several that are equally good. */
@@ -31,6 +32,7 @@ export interface TrackerState {
 
 /** A tracker for people and programs. */
 export interface TrackerStatus {
+  /** As it may be shown (shown-tracker.ts). */
   readonly url: string;
   readonly tier: number;
   /** waiting: not asked, since another one answers. */
@@ -51,7 +53,9 @@ export class TrackerTiers {
   constructor(tiers: Tiers, options: { random: () => number; mostRestMs: number; wasComplete: boolean }) {
     const all = numbered(tiers);
     this.#mostRestMs = options.mostRestMs;
-    this.#unsupported = all.filter(({ url }) => trackerScheme(url) === "other").map((tracker) => ({ ...tracker, state: "unsupported" }));
+    this.#unsupported = all
+      .filter(({ url }) => trackerScheme(url) === "other")
+      .map(({ url, tier }) => ({ url: shownTracker(url), tier, state: "unsupported" }));
     const usable = all.filter(({ url }) => trackerScheme(url) !== "other");
     this.#tiers = tiers.map((_, tier) =>
       shuffled(
@@ -96,6 +100,12 @@ export class TrackerTiers {
   }
 }
 
+/** Whether all of these trackers are at one of the supernodes; of none there is nothing to spare. */
+export function areAt(tiers: Tiers, supernodes: readonly string[]): boolean {
+  const places = new Set(supernodes.flatMap(placeOf));
+  return tiers.flat().every((url) => placeOf(url).some((place) => places.has(place)));
+}
+
 /**
  * The trackers without those over UDP that a tracker over HTTP has a twin of at the same host and port. A supernode is one process: where
  * its HTTP is away, waiting for its UDP only takes time.
@@ -106,6 +116,7 @@ export function withoutTwins(tiers: Tiers): Tiers {
   return tiers.map((tier) => [tier].flat().filter((url) => !isTwin(url))).filter((tier) => tier.length > 0);
 }
 
+/** Host and port of a tracker or supernode; none where it is no URL. */
 function placeOf(url: string): string[] {
   const parsed = URL.parse(url);
   return parsed === null ? [] : [`${parsed.hostname} ${parsed.port}`];
@@ -124,7 +135,7 @@ function fresh(tracker: { url: string; tier: number }, wasComplete: boolean): Tr
 
 function statusOf({ url, tier, problem, last }: TrackerState): TrackerStatus {
   const state = problem !== undefined ? "failing" : last === undefined ? "waiting" : "working";
-  return { url, tier, state, message: problem ?? last?.warning, seeds: last?.seeds, leeches: last?.leeches };
+  return { url: shownTracker(url), tier, state, message: problem ?? last?.warning, seeds: last?.seeds, leeches: last?.leeches };
 }
 
 /** Fisher–Yates, on a copy. */

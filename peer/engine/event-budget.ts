@@ -18,13 +18,13 @@ export class EventBudget {
     this.#atMs = nowMs;
   }
 
-  /** Whether it may happen once more now; then it counts. */
-  take(nowMs: number): boolean {
+  /** Whether it may happen now, once more or for as much as it costs; then it counts. What costs more than the burst never may. */
+  take(nowMs: number, cost = 1): boolean {
     const elapsedSeconds = Math.max(0, nowMs - this.#atMs) / 1000;
     this.#atMs = nowMs;
     this.#left = Math.min(this.#rate.burst, this.#left + elapsedSeconds * this.#rate.perSecond);
-    if (this.#left < 1) return false;
-    this.#left--;
+    if (this.#left < cost) return false;
+    this.#left -= cost;
     return true;
   }
 }

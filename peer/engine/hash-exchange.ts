@@ -25,6 +25,11 @@ const ANSWERS = { perSecond: 60, burst: 2000 };
 const MOST_UNASKED = 64;
 /** Trees above piece layers that are kept for answering; the one used longest ago goes. */
 const MOST_TREES = 4;
+/**
+ * Hashes computed for such trees, for all peers of a torrent together: one small request may ask for a tree of a hundred thousand, which
+ * the event loop waits for, and requests for more files in a circle than are kept would build one each. A burst is two of that length.
+ */
+const BUILT = { perSecond: 20_000, burst: 2 ** 18 };
 /** Chunks that a peer refused are passed over, but not without end. */
 const MOST_SKIPPED = 256;
 
@@ -56,6 +61,7 @@ export class HashExchange {
   readonly #open = new Set<OpenRequest>();
   readonly #asked = new WeakMap<PeerLink, Asked>();
   readonly #trees = new Map<LayerFile, LayerTree>();
+  readonly #built = new EventBudget(BUILT, 0);
 
   /** `isV2`: the peer shook hands with a v2 info hash, and so knows these messages. */
   constructor(truth: { readonly layers: LayerStore }, isV2: (link: PeerLink) => boolean) {
@@ -65,7 +71,7 @@ export class HashExchange {
 
   /** Asks for what is missing; gives up on those who keep silent. */
   tick(links: Iterable<PeerLink>, nowMs: number): void {
-    this.#todo ??= new Set(this.#truth.layers.missing.flatMap((file) => chunksOf(file)));
+    this.#todo ??= new Set(oneOfEach(this.#truth.layers.missing).flatMap((file) => chunksOf(file)));
     if (this.#todo.size + this.#open.size === 0) return;
     for (const request of this.#open) if (request.untilMs <= nowMs) this.#giveUp(request, nowMs);
     for (const link of links) if (this.#isV2(link) && !link.connection.closed) this.#ask(link, this.#todo, nowMs);
@@ -134,22 +140,24 @@ export class HashExchange {
   }
 
   #answer(link: PeerLink, range: HashRange, nowMs: number): void {
-    const hashes = this.#of(link, nowMs).answers.take(nowMs) ? this.#hashesFor(range) : undefined;
+    const hashes = this.#of(link, nowMs).answers.take(nowMs) ? this.#hashesFor(range, nowMs) : undefined;
     const id = hashes === undefined ? MESSAGE.hashReject : MESSAGE.hashes;
     link.connection.send(encodeHashMessage(id, range, hashes));
   }
 
-  #hashesFor({ root, base, index, length, proofs }: HashRange): Buffer | undefined {
+  #hashesFor({ root, base, index, length, proofs }: HashRange, nowMs: number): Buffer | undefined {
     const file = this.#truth.layers.find(root);
     if (file === undefined) return undefined;
     const span = { layer: base - pieceLayer(file.geometry), index, length, proofs };
     if (length > MOST_HASHES || !isSpanOf(file.geometry, span)) return undefined;
-    return this.#treeOf(file)?.hashes(span);
+    return this.#treeOf(file, nowMs)?.hashes(span);
   }
 
-  #treeOf(file: LayerFile): LayerTree | undefined {
+  /** Undefined where the layer is not whole, or too much was computed lately. */
+  #treeOf(file: LayerFile, nowMs: number): LayerTree | undefined {
     let tree = this.#trees.get(file);
     if (tree === undefined) {
+      if (this.#truth.layers.firstMissing(file) !== undefined || !this.#built.take(nowMs, buildCost(file))) return undefined;
       const layer = this.#truth.layers.layerOf(file);
       if (layer === undefined) return undefined;
       tree = new LayerTree(layer, file.geometry);
@@ -168,6 +176,16 @@ export class HashExchange {
     }
     return asked;
   }
+}
+
+/** Hashes that the file's tree takes; the largest may be built when nothing was for a while. */
+function buildCost({ geometry }: LayerFile): number {
+  return Math.min(BUILT.burst, 2 ** treeHeight(geometry));
+}
+
+/** Equal files share a layer, which is asked for once. */
+function oneOfEach(files: readonly LayerFile[]): LayerFile[] {
+  return [...new Map(files.map((file) => [`${file.piecesRoot.toString("hex")} ${file.geometry.pieceCount}`, file])).values()];
 }
 
 /** The runs in which a file's layer is asked for. */

@@ -30,7 +30,7 @@ const ROOT_BYTES = 32;
 /** Rejects with the system's error where a file cannot be read, or the reason of `signal`. */
 export async function hashFiles(
   { layout, inPlace }: FilesInPlace,
-  { buffers, workers, wants, signal }: HashWishes & { buffers: PieceBuffers; workers: HashWorkers },
+  { buffers, workers, wants, signal: outer }: HashWishes & { buffers: PieceBuffers; workers: HashWorkers },
 ): Promise<PieceHashes> {
   const { data } = await openContent({ directory: inPlace, geometry: layout.geometry, layout, inPlace });
   await using stack = new AsyncDisposableStack();
@@ -39,6 +39,8 @@ export async function hashFiles(
   const sha1s = Buffer.alloc(wants.sha1s ? geometry.pieceCount * SHA1_BYTES : 0);
   const roots = Buffer.alloc(wants.roots ? geometry.pieceCount * ROOT_BYTES : 0);
   const leafCountAt = leafCounts(layout);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([outer, failed.signal]);
   const indices = Array.from({ length: geometry.pieceCount }, (_, index) => index).values();
   const hashNext = async (): Promise<void> => {
     for (const index of indices) {
@@ -58,7 +60,10 @@ export async function hashFiles(
       }
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, hashNext));
+  // all of them end before the files are closed; the first failure is what is told
+  const lanes = Array.from({ length: AT_ONCE }, () => hashNext().catch((error: unknown) => failed.abort(error)));
+  await Promise.all(lanes);
+  signal.throwIfAborted();
   return { sha1s, roots };
 }
 

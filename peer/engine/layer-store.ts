@@ -52,7 +52,9 @@ export class LayerStore {
     this.#onLearnt = onLearnt;
     for (const file of this.files) {
       const root = file.piecesRoot.toString("hex");
-      this.#byRoot.set(root, [...(this.#byRoot.get(root) ?? []), file]);
+      const equals = this.#byRoot.get(root);
+      if (equals === undefined) this.#byRoot.set(root, [file]);
+      else equals.push(file);
     }
   }
 
@@ -81,6 +83,9 @@ export class LayerStore {
 
   /** Takes a whole layer; false where it does not lead to the file's root. */
   useLayer(file: LayerFile, layer: Buffer): boolean {
+    // an equal file brought it
+    const known = this.layerOf(file);
+    if (known !== undefined) return known.equals(layer);
     if (layer.length !== file.geometry.pieceCount * HASH_BYTES || !piecesRoot(layer, file.geometry).equals(file.piecesRoot)) return false;
     this.addProven(file, 0, layer);
     return true;
@@ -89,8 +94,11 @@ export class LayerStore {
   /** Takes hashes in a row from `first` (within the file) on, which the caller proved with uncle hashes against the root. */
   addProven(file: LayerFile, first: number, hashes: Buffer): void {
     const count = Math.min(hashes.length / HASH_BYTES, file.geometry.pieceCount - first);
-    for (const twin of this.#byRoot.get(file.piecesRoot.toString("hex")) ?? [])
+    for (const twin of this.#byRoot.get(file.piecesRoot.toString("hex")) ?? []) {
+      // a made-up torrent may give one root to files of different lengths
+      if (twin.geometry.pieceCount !== file.geometry.pieceCount) continue;
       this.#keeper.learn(twin.firstPiece + first, hashes.subarray(0, count * HASH_BYTES));
+    }
     this.#onLearnt();
   }
 }

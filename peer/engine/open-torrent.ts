@@ -91,6 +91,7 @@ export async function openTorrent(system: TorrentSystem, spec: TorrentSpec): Pro
     torrent,
     close: async () => {
       torrent.close();
+      await store.close();
       await journal.close();
       await save(torrent).catch(() => undefined);
       state.uploadLimiter.close();

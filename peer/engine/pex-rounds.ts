@@ -2,7 +2,7 @@
 import { SkimmerError } from "../../system/errors.ts";
 import { EventBudget } from "./event-budget.ts";
 import type { PeerLink } from "./peer-link.ts";
-import { encodePex, type PexAddress, parsePex } from "./pex.ts";
+import { encodePex, MOST_ADDRESSES, type PexAddress, parsePex } from "./pex.ts";
 import { encodeExtended } from "./wire/messages.ts";
 
 const PEX_EVERY_MS = 60_000;
@@ -36,11 +36,14 @@ export class PexRounds {
     for (const link of links) {
       if (link.extensions.pex === 0) continue;
       const known = this.#told.get(link) ?? new Map<string, PexAddress>();
-      const added = [...current].filter(([key]) => !known.has(key)).map(([, address]) => address);
-      const dropped = [...known].filter(([key]) => !current.has(key)).map(([, address]) => address);
-      const payload = encodePex({ added, dropped });
+      // what does not fit is told in the next round
+      const added = [...current].filter(([key]) => !known.has(key)).slice(0, MOST_ADDRESSES);
+      const dropped = [...known].filter(([key]) => !current.has(key)).slice(0, MOST_ADDRESSES);
+      const payload = encodePex({ added: added.map(([, address]) => address), dropped: dropped.map(([, address]) => address) });
       if (payload !== undefined) link.connection.send(encodeExtended(link.extensions.pex, payload));
-      this.#told.set(link, current);
+      for (const [key] of dropped) known.delete(key);
+      for (const [key, address] of added) known.set(key, address);
+      this.#told.set(link, known);
     }
   }
 }

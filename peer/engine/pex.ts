@@ -10,7 +10,7 @@ export interface PexAddress {
 }
 
 /** Most addresses believed or told in one message. */
-const MOST_ADDRESSES = 50;
+export const MOST_ADDRESSES = 50;
 const V4_BYTES = 6;
 const V6_BYTES = 18;
 

@@ -24,6 +24,8 @@ export class PieceStore {
   readonly #state: SwarmState;
   readonly #journal: Journal;
   readonly #unverifiedRoots = new Map<number, Buffer>();
+  readonly #checks = new Set<Promise<CheckedPiece>>();
+  #closed = false;
 
   constructor(state: SwarmState, journal: Journal, options: { signs: boolean }) {
     this.#state = state;
@@ -52,8 +54,27 @@ export class PieceStore {
     }
   }
 
-  /** Hashes the piece in `slot`, writes it when it is right, and keeps it as cache entry. The slot stays the caller's. */
-  async check(index: number, slot: Slot, mode: "verify" | "sign"): Promise<CheckedPiece> {
+  /**
+   * Hashes the piece in `slot`, writes it when it is right, and keeps it as cache entry. The slot stays the caller's.
+   * After close() nothing is written: the answer is `mismatch`.
+   */
+  check(index: number, slot: Slot, mode: "verify" | "sign"): Promise<CheckedPiece> {
+    if (this.#closed) return Promise.resolve({ kind: "mismatch" });
+    const check = this.#check(index, slot, mode).finally(() => this.#checks.delete(check));
+    this.#checks.add(check);
+    return check;
+  }
+
+  /**
+   * Takes no further piece, and resolves when no thread writes any more: only then may the files be closed, as the number of a closed
+   * file is soon another torrent's. Without a limit: a write that a slow disk holds up cannot be taken back.
+   */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#checks);
+  }
+
+  async #check(index: number, slot: Slot, mode: "verify" | "sign"): Promise<CheckedPiece> {
     const { truth, data, geometry, workers } = this.#state;
     const expected = mode === "sign" ? undefined : truth.expectation(index);
     const lengthBytes = truth.lengthAt(index);
@@ -63,8 +84,8 @@ export class PieceStore {
       paddedBytes: padSlot(slot, truth, index),
       leafCount: expected?.sha1 === undefined ? truth.leafCountAt(index) : 0,
       sha1: expected?.sha1 !== undefined || mode === "sign",
-      expectedRoot: alone(expected?.root),
-      expectedSha1: alone(expected?.sha1),
+      expectedRoot: expected?.root,
+      expectedSha1: expected?.sha1,
       ...place,
     };
     const result = await workers.run(slot, job).finally(release);
@@ -138,11 +159,6 @@ export function padSlot(slot: Pick<Slot, "bytes">, truth: PieceTruth, index: num
   if (paddedBytes === lengthBytes) return undefined;
   slot.bytes.fill(0, lengthBytes, paddedBytes);
   return paddedBytes;
-}
-
-/** The bytes in a buffer of their own: posting a view to a thread would clone all that lies behind it, a whole layer of hashes. */
-function alone(view: Uint8Array | undefined): Uint8Array | undefined {
-  return view && Uint8Array.from(view);
 }
 
 /** A failed write as an error for people. */

@@ -74,6 +74,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   readonly #hashes: HashExchange;
   #nextChokeMs = 0;
   #wasComplete = false;
+  #layerSaved: boolean;
   #closed = false;
   #failure: Error | undefined;
 
@@ -94,7 +95,8 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.uploader = new Uploader(this.state, (error) => this.#fail(error));
     this.live = wiring.live(this);
     this.#hashes = new HashExchange(this.state.truth, (link) => link.infoHash === this.infoHashes.v2);
-    this.state.truth.onLearnt = () => this.downloader.fillAll();
+    this.#layerSaved = this.state.truth.allRootsKnown;
+    this.state.truth.onLearnt = () => this.#onLearnt();
     const signs = this.identity.signer !== undefined;
     this.#origin = new OriginPieces({
       state: this.state,
@@ -285,6 +287,14 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   }
 
   // ---- pieces from peers ----
+
+  /** Hashes from peers are saved as soon as they are whole: without them nothing on the disk can be checked after a power loss. */
+  #onLearnt(): void {
+    this.downloader.fillAll();
+    if (this.#layerSaved || !this.state.truth.allRootsKnown) return;
+    this.#layerSaved = true;
+    this.#wiring.saveMeta(this).catch((error: Error) => this.#fail(error));
+  }
 
   async #check(piece: PieceDownload<PeerLink>): Promise<void> {
     const { index, slot } = piece;

@@ -17,7 +17,7 @@ interface Shared {
 
 async function share(at: Place, ...flags: string[]): Promise<Shared> {
   const result = await at.dfget("seed", at.path("set"), "--piece-length", "64KiB", ...flags);
-  if (result.exitCode !== 0) throw new Error(result.stderr);
+  if (result.exitCode !== 0) throw new Error(result.stdout + result.stderr);
   return JSON.parse(result.stdout);
 }
 
@@ -137,7 +137,7 @@ test("a share outlives its daemon, ends when a file changes, and rm ends both tw
   const isGone = async (): Promise<boolean> => (await at.dfget("ls")).stdout.includes(first.infoHashV1) === false;
   await until(isGone, 20_000);
   t.true((await stat(at.path("set/a.bin"))).size > 0);
-  const second = await share(at);
+  const second = await share(at, "-o", at.path("second.torrent"));
   t.is((await at.dfget("rm", second.infoHashV1)).exitCode, 0);
   t.false((await at.dfget("ls")).stdout.includes(second.infoHashV2));
   t.is(Object.keys(await digestsBelow(at.path("set"))).length, 6);
@@ -174,4 +174,43 @@ test("an output that shares its bytes with the store ends the task when its user
   t.is(nlink, 2);
   await appendFile(other.path("set/big.bin"), "x");
   await until(async () => !(await other.dfget("ls")).stdout.includes(infoHashV1), 20_000);
+});
+
+test("an output that its user changed is no obstacle to a later add of other files", async (t) => {
+  await using places = await twoPlaces(68);
+  const { at, other } = places;
+  const { torrent, peer } = await share(at);
+  t.is((await other.dfget("add", torrent, "--peer", peer, "--include", "big.bin")).exitCode, 0);
+  await stopDaemonOf(other.home);
+  await appendFile(other.path("set/big.bin"), "x");
+  for (const include of ["a.bin", "z.bin"]) {
+    const result = await other.dfget("add", torrent, "--peer", peer, "--include", include);
+    t.is(result.exitCode, 0, result.stdout + result.stderr);
+  }
+  const [there, original] = await Promise.all([digestsBelow(other.path("set")), digestsBelow(at.path("set"))]);
+  t.deepEqual([there["a.bin"], there["z.bin"]], [original["a.bin"], original["z.bin"]]);
+  t.not(there["big.bin"], original["big.bin"], "what the user wrote stays");
+});
+
+test("seed replaces nobody's file; a second one announces to new trackers; a wrong digest ends no share", async (t) => {
+  await using at = await place();
+  await mkdir(at.path("data"));
+  const [movie, tracker] = [at.path("data/movie.bin"), "http://127.0.0.1:9/announce"];
+  await writeFile(movie, Buffer.alloc(100_000, 7));
+  const refused = await at.dfget("seed", movie, "-o", movie);
+  t.is(refused.exitCode, 2, refused.stdout + refused.stderr);
+  t.is((await at.dfget("seed", at.path("data"), "-o", at.path("data/data.torrent"))).exitCode, 2);
+  t.is((await readFile(movie)).length, 100_000);
+  await writeFile(at.path("movie.bin.torrent"), "somebody's");
+  const taken = await at.dfget("seed", movie);
+  t.is(taken.exitCode, 21, taken.stdout + taken.stderr);
+  t.is(await readFile(at.path("movie.bin.torrent"), "utf8"), "somebody's");
+  const first = lastJson(await at.dfget("seed", movie, "-o", at.path("one.torrent"))) as unknown as Shared;
+  const again = await at.dfget("seed", movie, "-o", at.path("one.torrent"), "--tracker", tracker);
+  t.is(again.exitCode, 0, again.stdout + again.stderr);
+  const facts = async () => lastJson(await at.dfget("info", first.infoHashV2)) as unknown as { trackers: string[]; complete: boolean };
+  t.true((await facts()).trackers.includes(tracker));
+  const wrong = await at.dfget("add", first.torrent, "-o", at.path("copy"), "--digest", `sha256:${"0".repeat(64)}`);
+  t.not(wrong.exitCode, 0);
+  t.true((await facts()).complete, "the share goes on");
 });

@@ -75,6 +75,8 @@ export class AccessGuard {
   async admitsSeeder(request: IncomingMessage): Promise<boolean> {
     const identity = await this.identify(request);
     try {
+      // browsers let every page open WebSockets anywhere, and say whose page it is; seeders say nothing
+      if (request.headers.origin !== undefined) throw new SkimmerError("forbidden", "a seeder is no web page");
       checkScopes(identity, ["admin"], credentialsOf(request));
       return true;
     } catch {
@@ -85,7 +87,7 @@ export class AccessGuard {
 
   #note({ name: who, address }: Identity, what: string, outcome: number): void {
     const { audit, clock } = this.#options;
-    if (outcome === 401 && this.#refusals.take("", clock.nowMs()) > 0) return;
+    if ((outcome === 401 || outcome === 403) && this.#refusals.take("", clock.nowMs()) > 0) return;
     audit.note({ at: new Date().toISOString(), who, address, what, outcome });
   }
 

@@ -44,9 +44,7 @@ export class AuditLog implements AsyncDisposable {
     if (this.#path === undefined) return;
     if (this.#waiting.length >= MOST_WAITING) this.#lost++;
     else this.#waiting.push(`${JSON.stringify(entry)}\n`);
-    this.#writing ??= this.#write(this.#path).finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#write(this.#path);
   }
 
   /** The latest entries, the latest first: of this file, and of the one before where it has not enough. */
@@ -82,6 +80,8 @@ export class AuditLog implements AsyncDisposable {
       if (this.#lost > 0) this.#logger.error({ lost: this.#lost }, "the audit log lacks entries: the disk is too slow");
       this.#lost = 0;
     }
+    // in the turn in which nothing waited: what is noted next starts a new one
+    this.#writing = undefined;
   }
 
   async #rotate(path: string): Promise<void> {

@@ -65,6 +65,8 @@ export class EventStreams implements Disposable {
   /** Sends the view, and its changes, until the listener goes or its time is up. Throws SkimmerError `busy`, or what `make` throws. */
   listen(response: ServerResponse, listener: ViewAsk & { readonly address: string }): void {
     const { key, address, make } = listener;
+    // it left while its right was looked up: nobody would tell us again
+    if (response.destroyed || response.closed) return;
     const ofAddress = this.#addresses.get(address) ?? 0;
     const known = this.#topics.get(key);
     if (this.#listeners >= MOST_LISTENERS || ofAddress >= MOST_PER_ADDRESS || (known === undefined && this.#topics.size >= MOST_TOPICS))
@@ -142,7 +144,7 @@ export class EventStreams implements Disposable {
       topic.view = view;
       const text = delta === undefined ? (beats ? ":\n\n" : "") : event("change", delta);
       for (const [response, untilMs] of topic.listeners) {
-        if (performance.now() > untilMs) response.end();
+        if (performance.now() > untilMs) response.writableEnded ? response.destroy() : response.end();
         else if (text !== "") send(response, text);
       }
     } catch (error) {

@@ -8,10 +8,17 @@
  */
 import type { StatusReport, TaskStatus } from "../../torrents/host-report.ts";
 import type { InfoHash, PeerId, TaskId } from "../../torrents/ids.ts";
+import { limitKey } from "../access/request-limits.ts";
 import { BYTE_ORIGINS, type ByteTotals, type TaskBytes, type TotalsBook } from "./totals-book.ts";
 
 const MOST_HOSTS = 20_000;
-const MOST_TASKS_PER_HOST = 512;
+/** More than these are not kept of one host, and none of what follows is counted: it could be counted twice. */
+const MOST_TASKS = { peer: 2048, seeder: 20_000 } as const;
+/** Of all hosts together. */
+const MOST_HELD_TASKS = 500_000;
+const MOST_MAP_CHARACTERS = 64 * 1024 * 1024;
+/** Hosts that went, whose counters are kept: one that comes back goes on where it was. */
+const MOST_GONE = 5000;
 /** More behind one address are not kept: he could push all others out. */
 const MOST_PER_ADDRESS = 1000;
 /** Reports a second that are asked for, however many hosts there are. */
@@ -51,6 +58,8 @@ export interface Host {
   /** All that it told since it is heard of: received, by where it came from, and sent. */
   readonly account: ByteTotals & { uploaded: number };
   readonly tasks: Map<TaskId, HostTask>;
+  /** It has more tasks than are kept. */
+  hasMore: boolean;
 }
 
 /** Who reports. */
@@ -75,6 +84,10 @@ export class HostBook {
   readonly #addresses = new Map<string, number>();
   readonly #taskOf: (infoHash: InfoHash) => TaskId | undefined;
   readonly #startMs: number;
+  readonly #gone = new Map<PeerId, Host>();
+  /** Over all hosts, those that went included. */
+  #heldTasks = 0;
+  #mapCharacters = 0;
 
   constructor(options: { taskOf: (infoHash: InfoHash) => TaskId | undefined; totals: TotalsBook; startMs: number }) {
     this.#taskOf = options.taskOf;
@@ -105,24 +118,24 @@ export class HostBook {
     this.expire(nowMs);
     const known = this.#hosts.get(reporter.peerId);
     if (known === undefined && !reporter.whole) return false;
-    if (known === undefined && (this.#addresses.get(reporter.address) ?? 0) >= MOST_PER_ADDRESS) return true;
+    const addressKey = limitKey(reporter.address);
+    if (known === undefined && (this.#addresses.get(addressKey) ?? 0) >= MOST_PER_ADDRESS) return true;
     if (known !== undefined && (known.address !== reporter.address || known.role !== reporter.role)) return true;
-    const host = known ?? newHost(reporter, nowMs);
+    const host = known ?? this.#welcome(reporter, nowMs);
     const elapsedMs = nowMs - host.seenMs;
     const wasBefore = reporter.whole && host.startedMs < this.#startMs;
     const grown: ByteTotals = { origin: 0, seeder: 0, peers: 0 };
-    const mostBytes = (Math.max(elapsedMs, LEAST_NEXT_S * 1000) / 1000) * MOST_BYTES_PER_SECOND;
+    const mostBytes = Math.floor((Math.max(elapsedMs, LEAST_NEXT_S * 1000) / 1000) * MOST_BYTES_PER_SECOND);
     for (const status of statuses) {
       const id = this.#taskOf(status.infoHash);
       if (id === undefined) continue;
       const before = host.tasks.get(id);
       const growth = growthOf(before?.status, status, mostBytes);
-      host.tasks.delete(id);
-      host.tasks.set(id, { status, seenMs: nowMs });
-      if (host.tasks.size > MOST_TASKS_PER_HOST) host.tasks.delete(host.tasks.keys().next().value as TaskId);
+      const isCountable = before !== undefined || !(wasBefore || host.hasMore);
+      this.#keep(host, id, { status, seenMs: nowMs });
       host.account.uploaded += growth.uploaded;
       for (const source of BYTE_ORIGINS) host.account[source] += growth[source];
-      if (before === undefined && wasBefore) continue;
+      if (!isCountable) continue;
       this.totals.add({ task: id, role: host.role, growth });
       for (const source of BYTE_ORIGINS) grown[source] += growth[source];
     }
@@ -131,14 +144,59 @@ export class HostBook {
     return true;
   }
 
-  /** Its link ended, or it is silent. */
+  /** Its link ended, or it is silent. Its counters are kept for a while: it tells them again when it comes back. */
   remove(peerId: PeerId): void {
     const host = this.#hosts.get(peerId);
     if (host === undefined) return;
     this.#hosts.delete(peerId);
-    const left = (this.#addresses.get(host.address) ?? 1) - 1;
-    if (left > 0) this.#addresses.set(host.address, left);
-    else this.#addresses.delete(host.address);
+    const key = limitKey(host.address);
+    const left = (this.#addresses.get(key) ?? 1) - 1;
+    if (left > 0) this.#addresses.set(key, left);
+    else this.#addresses.delete(key);
+    for (const [id, task] of [...host.tasks]) this.#keep(host, id, { ...task, status: { ...task.status, pieces: undefined } });
+    this.#gone.set(peerId, host);
+    if (this.#gone.size > MOST_GONE) this.#forgetGone(this.#gone.keys().next().value as PeerId);
+  }
+
+  /** A host that is heard of for the first time, or again. */
+  #welcome(reporter: Reporter, nowMs: number): Host {
+    const host = newHost(reporter, nowMs);
+    const gone = this.#gone.get(host.peerId);
+    if (gone === undefined) return host;
+    this.#gone.delete(host.peerId);
+    return { ...host, tasks: gone.tasks, hasMore: gone.hasMore };
+  }
+
+  #forgetGone(peerId: PeerId): void {
+    const gone = this.#gone.get(peerId);
+    if (gone === undefined) return;
+    this.#gone.delete(peerId);
+    for (const id of [...gone.tasks.keys()]) this.#drop(gone, id);
+  }
+
+  /** Keeps what the host told last of the task, the latest last, as far as there is room. */
+  #keep(host: Host, id: TaskId, task: HostTask): void {
+    this.#drop(host, id);
+    const most = MOST_TASKS[host.role];
+    if (host.tasks.size >= most || this.#heldTasks >= MOST_HELD_TASKS) {
+      host.hasMore = true;
+      const oldest = host.tasks.keys().next().value;
+      if (oldest === undefined) return;
+      this.#drop(host, oldest);
+    }
+    const length = task.status.pieces?.length ?? 0;
+    const fits = this.#mapCharacters + length <= MOST_MAP_CHARACTERS;
+    host.tasks.set(id, fits ? task : { ...task, status: { ...task.status, pieces: undefined } });
+    this.#heldTasks++;
+    if (fits) this.#mapCharacters += length;
+  }
+
+  #drop(host: Host, id: TaskId): void {
+    const task = host.tasks.get(id);
+    if (task === undefined) return;
+    host.tasks.delete(id);
+    this.#heldTasks--;
+    this.#mapCharacters -= task.status.pieces?.length ?? 0;
   }
 
   /** Forgets who is silent for too long. */
@@ -167,7 +225,8 @@ export class HostBook {
   #update(host: Host, reporter: Reporter, nowMs: number): void {
     const { port, name, version, idc, location, disk } = reporter;
     Object.assign(host, { port, name, version, idc, location, disk, seenMs: nowMs, nextS: this.nextSeconds });
-    if (!this.#hosts.delete(host.peerId)) this.#addresses.set(host.address, (this.#addresses.get(host.address) ?? 0) + 1);
+    const key = limitKey(host.address);
+    if (!this.#hosts.delete(host.peerId)) this.#addresses.set(key, (this.#addresses.get(key) ?? 0) + 1);
     this.#hosts.set(host.peerId, host);
     if (this.#hosts.size > MOST_HOSTS) this.remove(this.#hosts.keys().next().value as PeerId);
   }
@@ -182,7 +241,7 @@ function newHost(reporter: Reporter, nowMs: number): Host {
   const { peerId, role, address, port, name, version, idc, location, disk, uptimeSeconds } = reporter;
   const about = { peerId, role, address, port, name, version, idc, location, disk, startedMs: nowMs - uptimeSeconds * 1000 };
   const rates = { origin: 0, seeder: 0, peers: 0 };
-  return { ...about, seenMs: nowMs, nextS: LEAST_NEXT_S, rates, account: { ...rates, uploaded: 0 }, tasks: new Map() };
+  return { ...about, seenMs: nowMs, nextS: LEAST_NEXT_S, rates, account: { ...rates, uploaded: 0 }, tasks: new Map(), hasMore: false };
 }
 
 /** Counters that fell begin anew: the torrent was opened again. */

@@ -57,12 +57,12 @@ export class TotalsBook {
     const account = this.#tasks.get(task) ?? emptyAccount();
     for (const each of [account, this.all]) {
       if (role === "seeder") {
-        each.fetched += growth.origin;
-        each.seeded += growth.uploaded;
+        each.fetched = sumOf(each.fetched, growth.origin);
+        each.seeded = sumOf(each.seeded, growth.uploaded);
         continue;
       }
-      for (const source of BYTE_ORIGINS) each[source] += growth[source];
-      each.uploaded += growth.uploaded;
+      for (const source of BYTE_ORIGINS) each[source] = sumOf(each[source], growth[source]);
+      each.uploaded = sumOf(each.uploaded, growth.uploaded);
     }
     this.version++;
     this.#tasks.delete(task);
@@ -74,6 +74,11 @@ export class TotalsBook {
   save(): SavedTotals {
     return { sinceMs: this.sinceMs, all: this.all, tasks: [...this.#tasks].slice(-MOST_SAVED_TASKS) };
   }
+}
+
+/** What hosts say may be anything: a sum stays a whole number. */
+function sumOf(one: number, other: number): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, one + Math.floor(other));
 }
 
 export function emptyAccount(): Account {

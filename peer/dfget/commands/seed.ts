@@ -1,6 +1,7 @@
 /** `dfget seed PATH`: shares a local file or folder; writes its .torrents and prints its magnet links. Wiring. */
-import { writeFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { readFile, realpath, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { SkimmerError } from "../../../system/errors.ts";
 import { formatBytes, parseBytes } from "../../../system/units.ts";
 import { checkTorrentPieceLength, checkTracker, checkWebSeed } from "../../daemon/check-request.ts";
 import type { DaemonInfo, SeedResult } from "../../daemon/daemon-api.ts";
@@ -48,14 +49,16 @@ export function seed(argv: readonly string[]): Promise<number> {
     run: async (invocation) => {
       const { args, options } = invocation;
       const { name, hybrid, private: isPrivate, pieceLength, tracker: trackers, webSeed: webSeeds } = options;
+      const given = options.output as string | undefined;
+      const output = resolve(given ?? `${(name as string | undefined) ?? basename(resolve(args[0]))}.torrent`);
+      const outputV2 = output.replace(/(\.torrent)?$/, ".v2.torrent");
+      for (const path of [output, outputV2]) await checkOutside(path, resolve(args[0]));
       const body = { path: resolve(args[0]), name, hybrid, private: isPrivate, pieceLength, trackers, webSeeds };
       const result = await callDaemon<SeedResult>({ ...invocation, method: "POST", path: "/v1/seeds", body });
       const { torrent: first, torrentV2: second, ...facts } = result;
-      const output = resolve((options.output as string | undefined) ?? `${facts.name}.torrent`);
       const only = options.v2 === true ? (second ?? first) : undefined;
-      const torrent = await save(output, only ?? first);
-      const torrentV2 =
-        only === undefined && second !== undefined ? await save(output.replace(/(\.torrent)?$/, ".v2.torrent"), second) : undefined;
+      const torrent = await save(output, only ?? first, given !== undefined);
+      const torrentV2 = only === undefined && second !== undefined ? await save(outputV2, second, given !== undefined) : undefined;
       const { peer } = await callDaemon<DaemonInfo>({ ...invocation, method: "GET", path: "/v1/info" });
       print(invocation, { ...facts, torrent, torrentV2, peer }, [
         `${facts.name}: ${formatBytes(facts.lengthBytes)}, shared from ${peer}`,
@@ -73,7 +76,36 @@ function listOf(value: unknown): string[] {
   return (value as string[] | undefined) ?? [];
 }
 
-async function save(path: string, base64: string): Promise<string> {
-  await writeFile(path, Buffer.from(base64, "base64")).catch((cause: unknown) => Promise.reject(unwritable(path, cause)));
+/** What is shared must stay as it is: a .torrent is written neither over it nor into it. */
+async function checkOutside(output: string, shared: string): Promise<void> {
+  const [place, root] = await Promise.all([realPlace(output), realPlace(shared)]);
+  const way = relative(root, place);
+  const isInside = way === "" || !(way === ".." || way.startsWith(`..${sep}`) || isAbsolute(way));
+  if (!isInside && !(await isSameFile(output, shared))) return;
+  throw new SkimmerError("bad_request", `${output} is what is shared, or lies in it`, { hint: "Give another place with -o." });
+}
+
+/** The path without symbolic links; of what is not there yet, that of its folder. */
+async function realPlace(path: string): Promise<string> {
+  const inFolder = async (): Promise<string> => join(await realpath(dirname(path)).catch(() => dirname(path)), basename(path));
+  return realpath(path).catch(inFolder);
+}
+
+async function isSameFile(path: string, other: string): Promise<boolean> {
+  const [one, two] = await Promise.all([path, other].map((each) => stat(each, { bigint: true }).catch(() => undefined)));
+  return one !== undefined && one.ino === two?.ino && one.dev === two.dev;
+}
+
+/** Under a name that nobody chose, no other file is replaced. */
+async function save(path: string, base64: string, mayReplace: boolean): Promise<string> {
+  const bytes = Buffer.from(base64, "base64");
+  await writeFile(path, bytes, { flag: mayReplace ? "w" : "wx" }).catch(async (cause: NodeJS.ErrnoException) => {
+    if (mayReplace || cause.code !== "EEXIST") throw unwritable(path, cause);
+    const there = await readFile(path).catch(() => undefined);
+    if (there?.equals(bytes)) return;
+    throw new SkimmerError("output_unwritable", `${path} is there already, and is another file`, {
+      hint: "The share is on; give another place for its .torrent with -o.",
+    });
+  });
   return path;
 }

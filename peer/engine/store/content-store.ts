@@ -5,7 +5,9 @@
 
 /** One run of a piece in one file. */
 export interface WritePart {
+  /** -1: opened by `path` for this write alone, as the piece lies in more files than may be open. */
   readonly fd: number;
+  readonly path?: string;
   /** Where in the file. */
   readonly offset: number;
   /** Where in the piece, and how much of it. */

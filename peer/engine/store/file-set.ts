@@ -10,17 +10,19 @@ import { type FileHandle, mkdir, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { SkimmerError } from "../../../system/errors.ts";
 import type { ContentStore, WritePart, WritePlace } from "./content-store.ts";
-import { FileExtents, type PlacedFile } from "./file-extents.ts";
+import { type Extent, FileExtents, type PlacedFile } from "./file-extents.ts";
 
 export interface SetFile extends PlacedFile {
   readonly path: string;
 }
 
-/** Files of one torrent that are open at the same time, besides those in use. */
+/** Files of one torrent that are open at the same time, besides those in use; no piece keeps more of them open. */
 const MOST_OPEN = 16;
 const STATS_AT_ONCE = 64;
 /** 48 bits of a hash: an exact number. */
 const STAMP_BYTES = 6;
+
+type FileExtent = Extent & { readonly file: number };
 
 interface OpenFile {
   readonly opening: Promise<FileHandle>;
@@ -36,6 +38,7 @@ export class FileSet implements ContentStore {
   readonly #open = new Map<number, OpenFile>();
   /** Files that are not there, or not of their length. */
   readonly #lacking = new Set<number>();
+  #closed = false;
 
   private constructor(files: readonly SetFile[], options: { path: string; inPlace: boolean }) {
     this.path = options.path;
@@ -74,6 +77,15 @@ export class FileSet implements ContentStore {
       throw new SkimmerError("origin_changed", `${this.path} is shared where it is, and never written`, {
         hint: "A file of it vanished or was cut: share it again.",
       });
+    const extents = this.#extents
+      .extents(offset, lengthBytes)
+      .flatMap(({ file, ...run }) => (file === undefined ? [] : [{ ...run, file }]));
+    if (extents.length <= MOST_OPEN) return this.#holdFiles(extents);
+    return { fd: -1, offset: 0, parts: await this.#makeFiles(extents), release: nothing };
+  }
+
+  /** A piece of few files: they stay open until it is written. */
+  async #holdFiles(extents: readonly FileExtent[]): Promise<WritePlace> {
     const held: OpenFile[] = [];
     const release = (): void => {
       for (const file of held.splice(0)) file.users--;
@@ -81,18 +93,30 @@ export class FileSet implements ContentStore {
     };
     try {
       const parts: WritePart[] = [];
-      for (const extent of this.#extents.extents(offset, lengthBytes)) {
-        if (extent.file === undefined) continue;
-        const file = this.#hold(extent.file);
+      for (const { file: index, fileOffset, start, lengthBytes } of extents) {
+        const file = this.#hold(index);
         held.push(file);
         const { fd } = await file.opening;
-        parts.push({ fd, offset: extent.fileOffset, start: extent.start, lengthBytes: extent.lengthBytes });
+        parts.push({ fd, offset: fileOffset, start, lengthBytes });
       }
       return { fd: -1, offset: 0, parts, release };
     } catch (error) {
       release();
       throw error;
     }
+  }
+
+  /** A piece of thousands of small files: made now, at their lengths, and opened one by one by whoever writes. */
+  async #makeFiles(extents: readonly FileExtent[]): Promise<WritePart[]> {
+    for (let at = 0; at < extents.length; at += MOST_OPEN) {
+      this.#refuseClosed();
+      const some = extents.slice(at, at + MOST_OPEN);
+      const made = await Promise.allSettled(some.map(async ({ file }) => (await this.#openFile(file)).close()));
+      for (const result of made) if (result.status === "rejected") throw result.reason;
+    }
+    return extents.map(({ file, fileOffset, start, lengthBytes }) => {
+      return { fd: -1, path: this.#files[file].path, offset: fileOffset, start, lengthBytes };
+    });
   }
 
   async stamp(): Promise<number> {
@@ -103,7 +127,9 @@ export class FileSet implements ContentStore {
     return createHash("sha256").update(seen.join("\n")).digest().readUIntBE(0, STAMP_BYTES);
   }
 
+  /** The caller ended its writes; what reads or writes from now on is refused. */
   async close(): Promise<void> {
+    this.#closed = true;
     const open = [...this.#open.values()];
     this.#open.clear();
     await Promise.allSettled(open.map(async ({ opening }) => (await opening).close()));
@@ -119,7 +145,12 @@ export class FileSet implements ContentStore {
     }
   }
 
+  #refuseClosed(): void {
+    if (this.#closed) throw new SkimmerError("internal", `${this.path} is closed: its torrent was removed`);
+  }
+
   #hold(index: number): OpenFile {
+    this.#refuseClosed();
     const found = this.#open.get(index) ?? { opening: this.#openFile(index), users: 0 };
     found.users++;
     this.#open.delete(index);
@@ -160,6 +191,9 @@ export class FileSet implements ContentStore {
     }
   }
 }
+
+/** No file stays open. */
+function nothing(): void {}
 
 async function readAll(handle: FileHandle, { part, offset, path }: { part: Uint8Array; offset: number; path: string }): Promise<void> {
   let done = 0;

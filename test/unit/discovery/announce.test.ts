@@ -10,7 +10,8 @@ import {
   spareShare,
 } from "../../../peer/discovery/announce-plan.ts";
 import { announceUrl, parseAnnounceAnswer } from "../../../peer/discovery/announce-query.ts";
-import { type TrackerState, TrackerTiers, withoutTwins } from "../../../peer/discovery/tracker-tiers.ts";
+import { shownTracker } from "../../../peer/discovery/shown-tracker.ts";
+import { areAt, type TrackerState, TrackerTiers, withoutTwins } from "../../../peer/discovery/tracker-tiers.ts";
 import { encodeAnnounce, encodeConnect, readReply, transactionOf } from "../../../peer/discovery/udp-words.ts";
 import { SkimmerError } from "../../../system/errors.ts";
 import { encode } from "../../../torrents/bencode.ts";
@@ -174,6 +175,30 @@ test("withoutTwins() leaves out UDP where HTTP is at the same place", (t) => {
   const tiers = ["http://h:8002/announce", "udp://h:8002/announce", "ws://h:8002", ["udp://h:9", "udp://other:8002"]];
   t.deepEqual(withoutTwins(tiers), [["http://h:8002/announce"], ["ws://h:8002"], ["udp://h:9", "udp://other:8002"]]);
   t.deepEqual(withoutTwins(["udp://h:1"]), [["udp://h:1"]]);
+});
+
+test("areAt() tells the supernodes' trackers from those of strangers", (t) => {
+  const supernodes = ["http://h:8002", "http://[::1]:9/base"];
+  t.true(areAt(["http://h:8002/announce", ["udp://h:8002", "http://[::1]:9/announce"]], supernodes));
+  t.false(areAt(["http://h:8002/announce", "http://stranger:8002/announce"], supernodes));
+  t.false(areAt(["http://h/announce"], supernodes));
+  t.false(areAt(["nonsense"], supernodes));
+});
+
+test("shownTracker() leaves out what may be a member's key", (t) => {
+  const shown = [
+    ["http://h:8002/announce", "http://h:8002/announce"],
+    ["https://t.example/0123abcd/announce.php?passkey=0123", "https://t.example/…/announce.php?…"],
+    ["http://t.example/announce/0123abcd", "http://t.example/announce/…"],
+    ["http://me:0123@t.example/", "http://t.example"],
+    ["udp://t.example:6969/announce", "udp://t.example:6969/announce"],
+    ["wss://127.0.0.1:1", "wss://127.0.0.1:1"],
+    ["nonsense", "(malformed URL)"],
+  ];
+  t.deepEqual(
+    shown.map(([tracker]) => shownTracker(tracker)),
+    shown.map(([, visible]) => visible),
+  );
 });
 
 test("TrackerTiers of nothing is never due, and of too much keeps a hundred", (t) => {

@@ -1,8 +1,8 @@
 /** Announcer over a fake torrent and fake trackers. */
 import test from "ava";
 import type { Announce, AnnounceAnswer } from "../../../peer/discovery/announce.ts";
-import { Announcer } from "../../../peer/discovery/announcer.ts";
-import { silentLogger } from "../../../system/logger.ts";
+import { Announcer, type AnnouncerOptions } from "../../../peer/discovery/announcer.ts";
+import { type Logger, silentLogger } from "../../../system/logger.ts";
 import type { InfoHash, PeerId } from "../../../torrents/ids.ts";
 import { FakeTorrent } from "../peer-daemon/fake-torrent.ts";
 
@@ -13,7 +13,10 @@ interface Asked extends Announce {
   readonly tracker: string;
 }
 
-function announcing(answer: (asked: Asked, signal: AbortSignal) => Promise<AnnounceAnswer> | AnnounceAnswer) {
+function announcing(
+  answer: (asked: Asked, signal: AbortSignal) => Promise<AnnounceAnswer> | AnnounceAnswer,
+  others: Partial<AnnouncerOptions> = {},
+) {
   const torrent = new FakeTorrent();
   const asked: Asked[] = [];
   const waiting: { count: number; resolve: () => void }[] = [];
@@ -40,6 +43,7 @@ function announcing(answer: (asked: Asked, signal: AbortSignal) => Promise<Annou
     clock: { nowMs: () => performance.now() },
     random: () => 0.5,
     logger: silentLogger,
+    ...others,
   });
   return { torrent, asked, times, announcer };
 }
@@ -124,5 +128,33 @@ test("Announcer joins the final swarms when their hashes become known", async (t
   torrent.emit("final");
   await times(3);
   t.is(new Set(asked.map(({ infoHash }) => infoHash)).size, 3);
+  await announcer.stop(NEVER);
+});
+
+test("Announcer lets a tracker rest for as long as it likes, without timers that Node cannot count", async (t) => {
+  const warnings: string[] = [];
+  const onWarning = ({ name }: Error): unknown => warnings.push(name);
+  process.on("warning", onWarning);
+  t.teardown(() => process.off("warning", onWarning));
+  const month = { ...ANSWER, peers: [], failure: "later", retryInS: 40_000 * 60 };
+  const { announcer, times } = announcing(() => month, { trackers: ["http://a/announce"] });
+  announcer.start();
+  await times(1);
+  t.deepEqual(warnings, []);
+  await announcer.stop(NEVER);
+});
+
+test("Announcer keeps a member's key out of the log and of what is shown", async (t) => {
+  const logged: unknown[] = [];
+  const logger = { ...silentLogger, warn: (...words: unknown[]) => logged.push(words) };
+  const { announcer, times } = announcing(() => ({ ...ANSWER, warning: "ratio" }), {
+    trackers: ["http://t.example:80/s3cret/announce?passkey=s3cret"],
+    logger: logger as unknown as Logger,
+  });
+  announcer.start();
+  await times(1);
+  t.is(logged.length, 1);
+  const said = JSON.stringify([logged, announcer.trackers]);
+  t.true(said.includes("t.example") && !said.includes("s3cret"), said);
   await announcer.stop(NEVER);
 });

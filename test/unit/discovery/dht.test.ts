@@ -12,6 +12,7 @@ import { silentLogger } from "../../../system/logger.ts";
 import { encode } from "../../../torrents/bencode.ts";
 import type { InfoHash } from "../../../torrents/ids.ts";
 import { temporaryFolder } from "../../support/folders.ts";
+import { until } from "../../support/processes.ts";
 
 const INFO_HASH = "ab".repeat(20) as InfoHash;
 
@@ -81,17 +82,20 @@ test("readNodes() reads back what writeNodes() kept, and makes nothing of damage
   t.deepEqual(await readNodes(path), []);
 });
 
+function openDht(file: string, bootstrap: readonly Dht[]): Promise<Dht> {
+  return Dht.open({
+    peer: { host: "127.0.0.1", port: 0 },
+    bootstrap: bootstrap.map(({ port }) => ({ host: "127.0.0.1", port })),
+    file,
+    clock: { nowMs: () => performance.now() },
+    random: Math.random,
+    logger: silentLogger,
+  });
+}
+
 test("Dht finds who announced, through a node that both know, and keeps its nodes", async (t) => {
   await using folder = await temporaryFolder();
-  const open = (name: string, bootstrap: readonly Dht[]): Promise<Dht> =>
-    Dht.open({
-      peer: { host: "127.0.0.1", port: 0 },
-      bootstrap: bootstrap.map(({ port }) => ({ host: "127.0.0.1", port })),
-      file: join(folder.path, name),
-      clock: { nowMs: () => performance.now() },
-      random: Math.random,
-      logger: silentLogger,
-    });
+  const open = (name: string, bootstrap: readonly Dht[]): Promise<Dht> => openDht(join(folder.path, name), bootstrap);
   await using middle = await open("middle", []);
   const found = Promise.withResolvers<object>();
   {
@@ -103,4 +107,22 @@ test("Dht finds who announced, through a node that both know, and keeps its node
     t.is(peer.host, "127.0.0.1");
   }
   t.true((await readNodes(join(folder.path, "leech"))).some(({ port }) => port === middle.port));
+});
+
+test("Dht.search() finds who announced, and is not found itself", async (t) => {
+  await using folder = await temporaryFolder();
+  const open = (name: string, bootstrap: readonly Dht[]): Promise<Dht> => openDht(join(folder.path, name), bootstrap);
+  await using middle = await open("middle", []);
+  // an announcement at this node is told to it as a peer
+  let announced = 0;
+  using _ = middle.join(INFO_HASH, () => announced++);
+  await using seed = await open("seed", [middle]);
+  using __ = seed.join(INFO_HASH, () => undefined);
+  await until(() => announced > 0);
+  const before = announced;
+  const found = Promise.withResolvers<object>();
+  await using leech = await open("leech", [middle]);
+  using ___ = leech.search(INFO_HASH, found.resolve);
+  t.like(await found.promise, { host: "127.0.0.1" });
+  t.is(announced, before);
 });

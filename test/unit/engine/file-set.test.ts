@@ -3,12 +3,16 @@ import { randomBytes } from "node:crypto";
 import { writeSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import test from "ava";
 import fc from "fast-check";
+import { HashWorkers } from "../../../peer/engine/hash-workers.ts";
 import { LayerStore } from "../../../peer/engine/layer-store.ts";
+import type { Slot } from "../../../peer/engine/piece-buffers.ts";
 import { PieceTruth } from "../../../peer/engine/piece-truth.ts";
 import { FileExtents } from "../../../peer/engine/store/file-extents.ts";
 import { FileSet } from "../../../peer/engine/store/file-set.ts";
+import { readMeta } from "../../../peer/engine/store/torrent-meta.ts";
 import type { Engine, TorrentSpec } from "../../../peer/engine/types.ts";
 import { geometryOf, pieceLengthAt, pieceOffset } from "../../../torrents/geometry.ts";
 import { layoutOf, makeHybrid, makeOwnV1, makeOwnV2, type OwnContent } from "../../../torrents/make-torrent.ts";
@@ -79,6 +83,71 @@ test("FileSet makes files when they are written, reads padding as zeros, and tel
   await again.close();
 });
 
+test("FileSet keeps no more than a few files of a piece open: thousands are made, and opened by whoever writes", async (t) => {
+  await using folder = await temporaryFolder();
+  const count = 2000;
+  const files = Array.from({ length: count }, (_, index) => ({
+    path: join(folder.path, "files", String(index)),
+    offset: index * 8,
+    lengthBytes: 8,
+  }));
+  const set = await FileSet.open(files, { path: folder.path, inPlace: false });
+  const openBefore = (await readdir("/proc/self/fd")).length;
+  const { release, ...place } = await set.place(4, count * 8 - 8);
+  t.is(place.parts?.length, count);
+  t.true((await readdir("/proc/self/fd")).length < openBefore + 100);
+  const workers = new HashWorkers();
+  const shared = new SharedArrayBuffer(count * 8);
+  const piece = randomBytes(count * 8 - 8);
+  Buffer.from(shared).set(piece);
+  const job = { lengthBytes: piece.length, leafCount: 0, sha1: false, ...place };
+  const result = await workers.run({ memory: { id: 1, shared } as Slot["memory"], offset: 0 }, job);
+  t.is(result.error, undefined);
+  release();
+  const found = Buffer.alloc(piece.length);
+  await set.read(found, 4);
+  t.true(found.equals(piece));
+  await set.close();
+  await workers.close();
+});
+
+test("FileSet reads, opens and makes nothing any more once it is closed", async (t) => {
+  await using folder = await temporaryFolder();
+  const files = Array.from({ length: 40 }, (_, index) => ({
+    path: join(folder.path, "files", String(index)),
+    offset: index,
+    lengthBytes: 1,
+  }));
+  const set = await FileSet.open(files, { path: folder.path, inPlace: false });
+  await set.close();
+  await t.throwsAsync(async () => set.place(0, 2), { message: /is closed/ });
+  await t.throwsAsync(async () => set.place(0, 40), { message: /is closed/ });
+  await t.throwsAsync(set.read(Buffer.alloc(1), 0), { message: /is closed/ });
+  t.deepEqual(await readdir(folder.path), []);
+});
+
+test("removing a torrent waits for the pieces that threads still write: their file numbers are nobody else's before", async (t) => {
+  await using folder = await temporaryFolder();
+  await using engine = await startEngine("peer");
+  const { specs } = await prepare(folder.path, engine);
+  const torrent = await engine.add({ ...specs.v1, directory: join(folder.path, "store") });
+  const bytes = await readFile(join(folder.path, "own", "a"));
+  const rest = await readFile(join(folder.path, "own", "b"));
+  const content = Buffer.concat([bytes, rest]);
+  const buffer = await torrent.acquire(0, { signal: AbortSignal.timeout(10_000) });
+  const late = await torrent.acquire(1, { signal: AbortSignal.timeout(10_000) });
+  for (const { index, bytes: target } of [buffer, late]) target.set(content.subarray(index * PIECE, (index + 1) * PIECE));
+  const order: string[] = [];
+  const delivered = torrent.deliver(buffer, "origin").finally(() => order.push("delivered"));
+  const removed = engine.remove(torrent).finally(() => order.push("removed"));
+  await Promise.all([delivered, removed]);
+  t.deepEqual(order, ["delivered", "removed"]);
+  t.true((await readFile(torrent.filePaths[0])).equals(bytes), "what was under way is written to its own file");
+  await rm(join(folder.path, "store"), { recursive: true });
+  t.is((await torrent.deliver(late, "origin")).kind, "mismatch");
+  await t.throwsAsync(readdir(join(folder.path, "store")), { code: "ENOENT" }, "what comes later is not written at all");
+});
+
 test("FileSet in place never writes, whatever is asked", async (t) => {
   await using folder = await temporaryFolder();
   await writeFile(join(folder.path, "a"), "hello");
@@ -111,6 +180,34 @@ test("LayerStore takes only layers that lead to the root, and tells which hashes
   t.deepEqual(layers.layerOf(first), layer);
   t.deepEqual(layers.missing, [], "an equal file has them too");
   t.is(learnt, 2);
+});
+
+test("LayerStore takes the layer of ten thousands of equal files once", (t) => {
+  const count = 50_000;
+  const geometry = geometryOf({ lengthBytes: 2 * PIECE, pieceLengthBytes: PIECE });
+  const layer = Buffer.concat([1, 2].map((byte) => Buffer.alloc(32, byte)));
+  const root = piecesRoot(layer, geometry);
+  const files = Array.from({ length: count }, (_, at) => ({ piecesRoot: root, firstPiece: 2 * at, geometry }));
+  const truth = new PieceTruth(geometryOf({ lengthBytes: 2 * count * PIECE, pieceLengthBytes: PIECE }), files);
+  let learnt = 0;
+  truth.onLearnt = () => learnt++;
+  const whole = Buffer.concat(Array.from({ length: count }, () => layer));
+  t.true(truth.useLayer(whole));
+  t.is(learnt, 1);
+  t.true(truth.layer.equals(whole));
+  whole[whole.length - 1] ^= 1;
+  t.false(truth.useLayer(whole));
+});
+
+test("LayerStore gives nothing to a file of another length that claims the same root", (t) => {
+  const geometry = geometryOf({ lengthBytes: 4 * PIECE, pieceLengthBytes: PIECE });
+  const layer = randomBytes(4 * 32);
+  const root = piecesRoot(layer, geometry);
+  const short = { piecesRoot: root, firstPiece: 4, geometry: geometryOf({ lengthBytes: 2 * PIECE, pieceLengthBytes: PIECE }) };
+  const files = [{ piecesRoot: root, firstPiece: 0, geometry }, short];
+  const truth = new PieceTruth(geometryOf({ lengthBytes: 6 * PIECE, pieceLengthBytes: PIECE }), files);
+  t.true(truth.layers.useLayer(truth.layers.files[0], layer));
+  t.is(truth.layers.firstMissing(short), 0);
 });
 
 const CONTENT: OwnContent = {
@@ -153,6 +250,22 @@ async function prepare(
   return { inPlace, specs };
 }
 
+test("hashes that peers brought to a v2 magnet are saved before it is complete: a power loss takes no piece", async (t) => {
+  await using folder = await temporaryFolder();
+  await using seeder = await startEngine("peer");
+  await using leecher = await startEngine("peer");
+  const { inPlace, specs } = await prepare(folder.path, seeder);
+  await seeder.add({ ...specs.v2, directory: join(folder.path, "seed"), inPlace, verified: true });
+  const directory = join(folder.path, "leech");
+  const target = await leecher.add({ ...specs.v2, pieceLayer: undefined, directory, downloadBytesPerSecond: 1 });
+  target.addPeers([{ host: "127.0.0.1", port: seeder.address.port }]);
+  target.download(true);
+  const saved = async (): Promise<Buffer | undefined> => (await readMeta(join(directory, "meta"))).pieceLayer;
+  for (const endMs = Date.now() + 30_000; (await saved()) === undefined && Date.now() < endMs; ) await setTimeout(20);
+  t.true((await saved())?.equals(specs.v2.pieceLayer as Buffer));
+  t.false(target.complete);
+});
+
 for (const version of ["v1", "v2", "hybrid"]) {
   test(`the engine moves a ${version} torrent of several files from files in place to a store, and finds what vanished from it`, async (t) => {
     await using folder = await temporaryFolder();
@@ -192,3 +305,16 @@ for (const version of ["v1", "v2", "hybrid"]) {
     t.true((await readFile(lost)).equals(await readFile(join(inPlace, "b"))));
   });
 }
+
+test("hashing files in place tells why a file cannot be read, and the caller's reason where it gave up", async (t) => {
+  await using folder = await temporaryFolder();
+  await using engine = await startEngine("peer");
+  const { inPlace } = await prepare(folder.path, engine);
+  const layout = layoutOf(CONTENT, false);
+  const wants = { sha1s: true, roots: false };
+  await t.throwsAsync(engine.hashFiles({ layout, inPlace }, { wants, signal: AbortSignal.abort(new Error("enough")) }), {
+    message: "enough",
+  });
+  await rm(join(inPlace, "b"));
+  await t.throwsAsync(engine.hashFiles({ layout, inPlace }, { wants, signal: AbortSignal.timeout(30_000) }), { code: "ENOENT" });
+});

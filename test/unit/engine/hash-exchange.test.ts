@@ -119,6 +119,36 @@ test("HashExchange rejects what it does not have or must not give, and bounds it
   t.is(flooder.sent.filter((message) => message[4] === MESSAGE.hashes).length, 2000);
 });
 
+test("HashExchange asks for the layer of equal files once", (t) => {
+  const geometry = geometryOf({ lengthBytes: 2 * PIECE_BYTES, pieceLengthBytes: PIECE_BYTES });
+  const root = piecesRoot(randomBytes(2 * HASH_BYTES), geometry);
+  const files = [0, 2, 4].map((firstPiece) => ({ piecesRoot: root, firstPiece, geometry }));
+  const layers = new LayerStore(files, { hasRoot: () => false, rootOf: () => Buffer.alloc(HASH_BYTES), learn: () => undefined });
+  const { link, sent } = fakeLink();
+  new HashExchange({ layers }, () => true).tick([link], 0);
+  t.is(sent.length, 1);
+});
+
+test("HashExchange builds trees for answers within a budget of hashes, whoever asks", (t) => {
+  const pieceCount = 2 ** 17;
+  const geometry = geometryOf({ lengthBytes: pieceCount * PIECE_BYTES, pieceLengthBytes: PIECE_BYTES });
+  const layer = Buffer.alloc(pieceCount * HASH_BYTES);
+  // the roots are not looked at when hashes are given
+  const files = Array.from({ length: 4 }, (_, at) => ({ piecesRoot: Buffer.alloc(HASH_BYTES, at), firstPiece: 0, geometry }));
+  const keeper = { hasRoot: () => true, rootOf: (index: number) => layer.subarray(index * 32, (index + 1) * 32), learn: () => undefined };
+  const exchange = new HashExchange({ layers: new LayerStore(files, keeper) }, () => true);
+  const ask = (at: number, nowMs: number): number => {
+    const { link, sent } = fakeLink();
+    const range = { root: files[at].piecesRoot, base: 2, index: 0, length: 512, proofs: 16 };
+    exchange.onMessage(link, { id: MESSAGE.hashRequest, payload: encodeHashMessage(MESSAGE.hashRequest, range).subarray(5) }, nowMs);
+    return sent[0][4];
+  };
+  const { hashes, hashReject } = MESSAGE;
+  t.deepEqual([ask(0, 0), ask(1, 0), ask(2, 0), ask(3, 0)], [hashes, hashes, hashReject, hashReject]);
+  t.deepEqual([ask(0, 0), ask(1, 0)], [hashes, hashes], "what is built costs nothing");
+  t.deepEqual([ask(2, 10_000), ask(3, 10_000)], [hashes, hashReject], "and more later");
+});
+
 test("HashExchange ends a connection that keeps sending hashes nobody asked for, and malformed ones at once", (t) => {
   const leech = side(randomBytes(20 * HASH_BYTES), false);
   const { link } = fakeLink();

@@ -3,7 +3,7 @@ import test from "ava";
 import { EventBudget } from "../../../peer/engine/event-budget.ts";
 import { MetadataDesk } from "../../../peer/engine/metadata-exchange.ts";
 import type { PeerLink } from "../../../peer/engine/peer-link.ts";
-import { encodePex } from "../../../peer/engine/pex.ts";
+import { encodePex, parsePex } from "../../../peer/engine/pex.ts";
 import { PexRounds } from "../../../peer/engine/pex-rounds.ts";
 import type { Slot } from "../../../peer/engine/piece-buffers.ts";
 import { SentPieces } from "../../../peer/engine/sent-pieces.ts";
@@ -30,6 +30,27 @@ test("PexRounds.hear() reads what comes as often as it may, passes over the rest
   refuses(t, () => {
     for (let at = 0; at < 300; at++) rounds.hear(link, payload, 30_000);
   });
+});
+
+test("EventBudget takes what a thing costs, and nothing where that is not left", (t) => {
+  const budget = new EventBudget({ perSecond: 10, burst: 100 }, 0);
+  t.deepEqual([budget.take(0, 60), budget.take(0, 60), budget.take(0, 40)], [true, false, true]);
+  t.deepEqual([budget.take(1000, 11), budget.take(1000, 10)], [false, true]);
+});
+
+test("PexRounds.tick() tells of everyone, fifty in each round", (t) => {
+  const rounds = new PexRounds();
+  const told: string[] = [];
+  const far = (at: number) => ({ extensions: { pex: 0 }, listenPort: 1000 + at, connection: { host: "192.0.2.1" } });
+  const near = { extensions: { pex: 1 }, listenPort: 0, connection: { host: "192.0.2.2", send: (message: Buffer) => hear(message) } };
+  const hear = (message: Buffer): void => void told.push(...parsePex(message.subarray(6)).map(({ port }) => String(port)));
+  const links = new Set([...Array.from({ length: 120 }, (_, at) => far(at)), near]) as unknown as ReadonlySet<PeerLink>;
+  const counts = [1, 60_001, 120_001, 180_001].map((nowMs) => {
+    rounds.tick(links, nowMs);
+    return told.length;
+  });
+  t.deepEqual(counts, [50, 100, 120, 120]);
+  t.is(new Set(told).size, 120);
 });
 
 test("MetadataDesk gives the whole dict twice and some more, then waits, then ends the connection", (t) => {

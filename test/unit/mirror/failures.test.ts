@@ -28,6 +28,7 @@ function contentOf(lengthBytes: number, stream: Stream): Content {
     has: () => false,
     from: () => NOTHING,
     fetchAll: () => undefined,
+    fetch: async () => undefined,
     stream,
     noteSha256: () => undefined,
     discard: () => undefined,
@@ -186,4 +187,32 @@ test("a reader who takes nothing: no more is read for him than his connection ho
   t.is((ended as SkimmerError).code, "cancelled");
   // both ends' socket buffers, of 256 MiB
   t.true(given < 32 * 1024 * 1024, `${given} bytes`);
+});
+
+test("of a layer that comes next only the beginning is fetched before somebody reads it, then all of it", async (t) => {
+  const calls: string[] = [];
+  const heard = new EventTarget();
+  const note = (call: string): void => {
+    calls.push(call);
+    heard.dispatchEvent(new Event(call));
+  };
+  const layers = [randomBytes(1000), randomBytes(2000)];
+  const far = 5_000_000_000;
+  const contents = layers.map((bytes, index) => ({
+    ...contentOf(index === 0 ? bytes.length : far, async (_span, sink) => sink(bytes)),
+    complete: index === 0,
+    fetchAll: () => note(`all of ${index}`),
+    fetch: async ({ firstByte, lastByte }: ByteSpan) => note(`${firstByte}-${lastByte} of ${index}`),
+  }));
+  let opened = 0;
+  await using here = await place(async () => contents[opened++]);
+  const image = here.registry.addImage({ repository: "team/app", tag: "v1", layers });
+  t.is((await pull(`${here.url}/v2/team/app/manifests/v1`)).status, 200);
+  const ahead = once(heard, `0-${32 * 1024 * 1024 - 1} of 1`, { signal: AbortSignal.timeout(20_000) });
+  t.true((await pull(`${here.url}/v2/team/app/blobs/${image.blobs[1]}`)).complete);
+  await ahead;
+  t.false(calls.includes("all of 1"));
+  const read = once(heard, "all of 1", { signal: AbortSignal.timeout(20_000) });
+  await Promise.all([read, pull(`${here.url}/v2/team/app/blobs/${image.blobs[2]}`)]);
+  t.is(calls.filter((call) => call === "all of 1").length, 1);
 });

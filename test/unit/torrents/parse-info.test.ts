@@ -6,7 +6,8 @@ import { type Encodable, encode } from "../../../torrents/bencode.ts";
 import { paddedLengthAt, pieceLengthAt, unpaddedBytes } from "../../../torrents/geometry.ts";
 import { parseInfos } from "../../../torrents/parse-info.ts";
 import { parseTorrentFile } from "../../../torrents/parse-torrent-file.ts";
-import { PathKeeper, safePath } from "../../../torrents/safe-paths.ts";
+import { safeName } from "../../../torrents/safe-name.ts";
+import { nameCleaner, PathKeeper, safePath } from "../../../torrents/safe-paths.ts";
 
 const PIECE = 16_384;
 const ROOT = Buffer.alloc(32, 7);
@@ -147,6 +148,70 @@ test("paths never lead outside, never collide without regard to case, and no fil
     { numRuns: 500 },
   );
   t.pass();
+});
+
+/** A v2 tree: `count` empty files below folders of one name inside each other. */
+function deepTree(folder: string, depth: number, count: number): Map<string, Encodable> {
+  let tree = new Map<string, Encodable>(Array.from({ length: count }, (_, index) => [String(index).padStart(5, "0"), leaf(0)]));
+  tree.set("full", leaf(1));
+  for (let level = 0; level < depth; level++) tree = new Map([[folder, tree]]);
+  return tree;
+}
+
+test("parseInfos() refuses paths that are gigabytes together, and takes deep ones in bounded work", (t) => {
+  t.throws(() => parseInfos({ infoV2: v2(deepTree("f".repeat(45), 62, 40_000)) }), { code: "protocol", message: /too long together/ });
+  const startedMs = performance.now();
+  const { layout } = parseInfos({ infoV2: v2(deepTree("f", 62, 40_000)) });
+  t.is(layout.files.length, 40_001);
+  t.is(layout.files[7].path.length, 63);
+  t.true(performance.now() - startedMs < 10_000);
+});
+
+test("parseInfos() makes hostile v1 paths harmless, and goes by path.utf-8 where it is given", (t) => {
+  const paths = [
+    ["", "a", "", "b"],
+    ["..", "..", "etc", "passwd"],
+    ["/etc/shadow"],
+    ["n\0l"],
+    ["f"],
+    ["f", "g"],
+    ["F"],
+    [" .. ", "h"],
+    ["f.1"],
+  ];
+  const files = [...paths.map((path) => entry(1, ...path)), { length: 1, path: ["latin"], "path.utf-8": ["..", "ütf"] }];
+  t.deepEqual(
+    parseInfos({ infoV1: v1(files, 1) }).layout.files.map(({ path }) => path.join("/")),
+    ["a/b", "etc/passwd", "_etc_shadow", "n_l", "f", "f.1/g", "F.2", "download/h", "f.1.1", "ütf"],
+  );
+});
+
+test("nameCleaner() cleans each name once, also where the folders of all files are the same", (t) => {
+  let calls = 0;
+  const clean = nameCleaner((name) => {
+    calls++;
+    return safeName(name);
+  });
+  const folders = Array.from({ length: 60 }, (_, index) => `folder ${index}`);
+  for (let file = 0; file < 1000; file++) safePath([...folders, `${file}\n`], clean);
+  t.is(calls, 60 + 1000);
+});
+
+test("PathKeeper numbers long names that differ after the cut without counting from one again", (t) => {
+  const keeper = new PathKeeper();
+  const names = Array.from({ length: 20_000 }, (_, index) => "n".repeat(240) + String(index));
+  const startedMs = performance.now();
+  for (const name of names) keeper.place([name]);
+  const placed = names.map((name) => keeper.place([name])[0]);
+  t.is(new Set(placed).size, names.length);
+  t.is(placed[19_999], `${"n".repeat(200)}.20000`);
+  t.true(performance.now() - startedMs < 10_000);
+});
+
+test("a folder keeps its place whatever files come between", (t) => {
+  const keeper = new PathKeeper();
+  const places = [["x"], ["x", "a"], ["x"], ["x", "b"], ["X"], ["x", "A"], ["é"], ["e\u0301"]].map((path) => keeper.place(path).join("/"));
+  t.deepEqual(places, ["x", "x.1/a", "x.2", "x.1/b", "X.3", "x.1/A.1", "é", "e\u0301.1"]);
 });
 
 test("parseInfos() and parseTorrentFile() never throw anything but a refusal", (t) => {
