@@ -38,7 +38,7 @@ import { closeServer, stopRunningDaemon, TAKE_OVER_MS } from "./daemon-ends.ts";
 import { type DownloadParts, runDownload } from "./download.ts";
 import { Planner, type PlannerOptions } from "./download-plan.ts";
 import { fetchTorrentInfo } from "./fetch-torrent-info.ts";
-import { refuseCallersFiles } from "./group-guard.ts";
+import { refuseCallersFiles, refuseOthersContent } from "./group-guard.ts";
 import { type HomePaths, ownerSocket } from "./home-paths.ts";
 import { HostRates } from "./host-rates.ts";
 import { HostReporter } from "./host-reporter.ts";
@@ -221,7 +221,9 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     const { logger } = this.#options;
     try {
       const signal = AbortSignal.any([io.signal, this.#ending.signal]);
-      refuseCallersFiles(request, this.#options.socketGroup);
+      const { socketGroup } = this.#options;
+      refuseCallersFiles(request, socketGroup);
+      refuseOthersContent(request.torrent && this.#index.findByHashes(request.torrent.hashes), socketGroup);
       const done = await runDownload(this.#parts, request, { ...io, signal });
       void this.#keeper.check();
       logger.info(
