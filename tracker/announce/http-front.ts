@@ -15,6 +15,8 @@ import { emptyHttpAnnounce, kindOfTarget, readHttpAnnounce, readHttpScrape } fro
 import { type RequestSpan, readRequest } from "./http-request.ts";
 
 const IDLE_MS = 75_000;
+const EVENTS = ["data", "end", "error", "timeout", "drain", "close"] as const;
+type Listeners = Readonly<Record<(typeof EVENTS)[number], (chunk: Buffer) => void>>;
 
 export class HttpFront implements Disposable {
   readonly #desk: AnnounceDesk;
@@ -46,37 +48,31 @@ export class HttpFront implements Disposable {
 
   #take(socket: Socket, handOver: () => void): void {
     const address = socket.remoteAddress ?? "";
-    this.#sockets.add(socket);
-    const onData = (chunk: Buffer): void => {
-      const rest = this.#serve(socket, chunk, address);
-      if (rest === undefined) return;
-      this.#release(socket);
-      // paused, so that the server, which reads from the handle itself, gets these bytes before those that follow
-      socket.pause();
-      socket.unshift(rest);
-      handOver();
-      socket.resume();
-    };
-    const onEnd = (): void => void socket.end();
-    const onError = (): void => void socket.destroy();
-    const onClose = (): void => void this.#sockets.delete(socket);
-    this.#listeners.set(socket, {
-      data: onData,
-      end: onEnd,
-      error: onError,
-      timeout: onError,
+    const destroy = (): void => void socket.destroy();
+    const listeners: Listeners = {
+      data: (chunk) => {
+        const rest = this.#serve(socket, chunk, address);
+        if (rest === undefined) return;
+        this.#release(socket, listeners);
+        // paused, so that the server, which reads from the handle itself, gets these bytes before those that follow
+        socket.pause();
+        socket.unshift(rest);
+        handOver();
+        socket.resume();
+      },
+      end: () => void socket.end(),
+      error: destroy,
+      timeout: destroy,
       drain: () => socket.resume(),
-      close: onClose,
-    });
-    for (const [event, listener] of Object.entries(this.#listeners.get(socket) ?? {})) socket.on(event, listener as () => void);
+      close: () => this.#sockets.delete(socket),
+    };
+    this.#sockets.add(socket);
+    for (const event of EVENTS) socket.on(event, listeners[event]);
     socket.setTimeout(IDLE_MS);
   }
 
-  readonly #listeners = new WeakMap<Socket, Readonly<Record<string, (chunk: Buffer) => void>>>();
-
-  #release(socket: Socket): void {
-    for (const [event, listener] of Object.entries(this.#listeners.get(socket) ?? {})) socket.off(event, listener as () => void);
-    this.#listeners.delete(socket);
+  #release(socket: Socket, listeners: Listeners): void {
+    for (const event of EVENTS) socket.off(event, listeners[event]);
     this.#sockets.delete(socket);
     socket.setTimeout(0);
   }
@@ -93,6 +89,8 @@ export class HttpFront implements Disposable {
       const answer = `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n${connection}\r\n${body}`;
       if (!keepAlive) {
         socket.end(answer, "latin1");
+        // as node's server does: waiting for the other side's end took a tenth of the whole, and a place for as long as it pleases that side
+        socket.destroySoon();
         return undefined;
       }
       if (!socket.write(answer, "latin1")) socket.pause();

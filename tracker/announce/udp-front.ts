@@ -13,6 +13,7 @@ import { type Ask, emptyAsk, setAddress } from "../swarm/ask.ts";
 import { type AnnounceDesk, UNKNOWN_TORRENT } from "./announce-desk.ts";
 import { ConnectionIds } from "./connection-ids.ts";
 import { emptyHttpAnnounce, readHttpAnnounce } from "./http-query.ts";
+import { UdpOutbox } from "./udp-outbox.ts";
 import {
   ACTION,
   CONNECT_BYTES,
@@ -27,25 +28,25 @@ import {
 
 /** For bursts; the system may give less. */
 const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
-/** Answers that wait for the system beyond this are dropped: clients ask again. */
-const MOST_QUEUED_BYTES = 4 * 1024 * 1024;
 
 export class UdpFront implements AsyncDisposable {
   readonly #desk: AnnounceDesk;
   readonly #socket: dgram.Socket;
+  readonly #outbox: UdpOutbox;
   readonly #ids = new ConnectionIds(() => new Int32Array(new Uint8Array(randomBytes(16)).buffer));
   readonly #ask: Ask = emptyAsk();
 
   private constructor(desk: AnnounceDesk, socket: dgram.Socket) {
     this.#desk = desk;
     this.#socket = socket;
+    this.#outbox = new UdpOutbox(socket);
   }
 
   /** Binds one; rejects with the socket's error (EADDRINUSE). An IPv6 socket on :: gets IPv4 too. */
   static async bind(options: { desk: AnnounceDesk; logger: Logger; host: string; port: number }): Promise<UdpFront> {
     // addresses are never looked up: the sender's is one
-    const lookup = (host: string, _options: unknown, done: (error: null, address: string, family: number) => void): void =>
-      done(null, host, isIPv6(host) ? 6 : 4);
+    const lookup = (host: string, family: number, done: (error: null, address: string, family: number) => void): void =>
+      done(null, host, family);
     const socket = dgram.createSocket({ type: isIPv6(options.host) ? "udp6" : "udp4", lookup: lookup as never });
     // with that lookup it may listen before bind() returns
     const listening = once(socket, "listening");
@@ -57,13 +58,13 @@ export class UdpFront implements AsyncDisposable {
     socket.on("error", (error) => options.logger.warn({ err: error.message }, "UDP tracker error"));
     socket.on("message", (message, remote) => {
       const answer = front.#answer(message, remote);
-      if (answer !== undefined && socket.getSendQueueSize() < MOST_QUEUED_BYTES)
-        socket.send(answer, 0, answer.length, remote.port, remote.address);
+      if (answer !== undefined) front.#outbox.put(answer, remote);
     });
     return front;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#outbox[Symbol.dispose]();
     await new Promise<void>((resolve) => this.#socket.close(() => resolve()));
   }
 

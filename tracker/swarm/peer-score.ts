@@ -61,7 +61,11 @@ export const SCORES = {
 } as const;
 
 /** What nearness by address adds: the same host, IPv4 /24 or IPv6 /64, IPv4 /16 or IPv6 /48. */
-export const ADDRESS_SCORES = { host: WEIGHTS.near, subnet: 0.9 * WEIGHTS.near, network: 0.4 * WEIGHTS.near } as const;
+export const ADDRESS_SCORES = {
+  host: WEIGHTS.near,
+  subnet: Math.round(0.9 * WEIGHTS.near),
+  network: Math.round(0.4 * WEIGHTS.near),
+} as const;
 
 function shareOf(share: number, unknown: number): number {
   return share === UNKNOWN_SHARE ? unknown : Math.min(100, share);

@@ -38,6 +38,8 @@ export const FIELD = {
   /** The last four bytes of the peer id. */
   idEndWord: 10,
   addressWord: ADDRESS_WORD,
+  /** 16 bytes, then the port's two. */
+  addressAt: ADDRESS_AT,
   flagsAt: FLAGS_AT,
   scopeAt: SCOPE_AT,
   spareAt: SPARE_AT,

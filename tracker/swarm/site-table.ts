@@ -15,7 +15,7 @@ export interface Network {
 }
 
 const MOST_SITES = 2000;
-/** Rows of scores that are kept: 8 bytes × 2000 sites each. */
+/** Rows of scores that are kept: 2 bytes × 2000 sites each. */
 const MOST_SCORE_ROWS = 2000;
 const MOST_LEVELS = 8;
 const MOST_LABEL_LENGTH = 64;
@@ -24,7 +24,7 @@ const NOWHERE: Site = { idc: "", location: [] };
 export class SiteTable {
   readonly #sites: Site[] = [NOWHERE];
   readonly #numbers = new Map<string, number>();
-  readonly #scores = new Map<number, Float64Array>();
+  readonly #scores = new Map<number, Uint16Array>();
   /** Narrowest first. */
   readonly #networks: readonly { readonly network: Network; readonly number: number }[];
 
@@ -43,11 +43,11 @@ export class SiteTable {
   }
 
   /** What nearness to that site adds to a score, by the number of the other site. */
-  scoresFrom(number: number): Float64Array {
+  scoresFrom(number: number): Uint16Array {
     const known = this.#scores.get(number);
     if (known !== undefined && known.length === this.#sites.length) return known;
     const from = this.site(number);
-    const scores = Float64Array.from(this.#sites, (site) => nearness(from, site) * WEIGHTS.near);
+    const scores = Uint16Array.from(this.#sites, (site) => Math.round(nearness(from, site) * WEIGHTS.near));
     if (this.#scores.size >= MOST_SCORE_ROWS) this.#scores.clear();
     this.#scores.set(number, scores);
     return scores;

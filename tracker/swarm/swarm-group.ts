@@ -168,7 +168,7 @@ export class SwarmGroup {
     if (wanted > 0) {
       const own = this.table.find(ask, isOursId(ask.peerId) ? OURS_SCOPE : swarm.index + 1);
       const siteScores = ask.site === 0 ? undefined : this.#setting.sites.scoresFrom(ask.site);
-      gatherCandidates({ table: this.table, ask, own, scope: swarm.index + 1, siteScores, random }, candidates);
+      gatherCandidates({ table: this.table, ask, own, scope: swarm.index + 1, wanted, siteScores, random }, candidates);
       candidates.pick(wanted, { stayNear: siteScores !== undefined, random });
       for (let at = 0; at < candidates.pickedCount; at++) {
         const record = candidates.picked[at];

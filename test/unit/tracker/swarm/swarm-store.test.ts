@@ -147,6 +147,20 @@ test("SwarmStore.announce() hands out every peer as often as any other", (t) => 
   for (const count of counts.values()) t.true(Math.abs(count - 300) < 87, [...counts.values()].join(" "));
 });
 
+test("SwarmStore.announce() fills a standard client's answer, whatever share of the task's peers is in another swarm", (t) => {
+  const store = makeStore();
+  for (let number = 1; number <= 1000; number++) {
+    const infoHash = number % 10 === 0 ? V1 : V2;
+    store.answer(announce(number, infoHash, { style: "-UT3600-", ip: `10.0.${number >> 8}.${number & 255}` }), 0, random);
+  }
+  for (const chance of [0, 0.25, 0.5, 0.999]) {
+    const asker = announce(2000, V1, { style: "-UT3600-", ip: "10.1.0.1" });
+    const ids = new Set(idsOf(store.answer(asker, 0, () => chance)));
+    t.is(ids.size, 50);
+    t.true([...ids].every((id) => Number(Buffer.from(id, "hex").toString().slice(-12)) % 10 === 0));
+  }
+});
+
 test("SwarmStore hands browsers out to browsers only, and reaches one that came back on its new socket", (t) => {
   const store = makeStore();
   const web = (number: number, socket: string) =>
