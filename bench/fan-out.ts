@@ -17,6 +17,8 @@ import { warmMemory } from "./warm-memory.ts";
 const LENGTH_BYTES = 200 * 1024 * 1024;
 const HOSTS = 16;
 const MOST_SECONDS = 5;
+/** One, and the byte that is asked for to learn the length. */
+const MOST_ORIGIN_COPIES = 1.001;
 const MOST_SEEDER_COPIES = 1.5;
 
 interface SwarmRun {
@@ -59,7 +61,13 @@ export async function benchFanOut(runs: number): Promise<Result> {
     missing: hasAria2() ? [] : ["aria2 (apt-get install aria2)"],
     targets: [
       { what: "last host done", found: median(row.seconds), limit: MOST_SECONDS, unit: "s", want: "most" },
-      { what: "copies from the origin", found: Math.max(...swarm.map((one) => one.originCopies)), limit: 1, unit: "copies", want: "most" },
+      {
+        what: "copies from the origin",
+        found: Math.max(...swarm.map((one) => one.originCopies)),
+        limit: MOST_ORIGIN_COPIES,
+        unit: "copies",
+        want: "most",
+      },
       {
         what: "copies from the seeder",
         found: Math.max(...swarm.map((one) => one.seederCopies)),

@@ -14,7 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "peer/engine": ["torrents", "system"],
   "peer/webrtc": ["peer/engine", "torrents", "system"],
   "peer/discovery": ["peer/engine", "torrents", "system"],
-  "peer/daemon": ["peer/engine", "peer/discovery", "origin", "torrents", "system"],
+  "peer/daemon": ["peer/engine", "peer/discovery", "peer/webrtc", "origin", "torrents", "system"],
   // mirror: only to run `dfget daemon`, which is dfdaemon
   "peer/dfget": ["mirror", "peer/daemon", "torrents", "system"],
   mirror: ["peer/daemon", "peer/engine", "registry", "origin", "torrents", "system"],

@@ -80,6 +80,24 @@ export function shownUrl(text: string): string {
   return url.href;
 }
 
+/**
+ * The URL without credentials and without what its query says: for who may know that somebody has it, and no more. Values are left out, and
+ * words that stand alone; of a magnet link there remain its hashes.
+ */
+export function bareUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url === null) return "(malformed URL)";
+  const words = [...url.searchParams].map(([name, value]) => {
+    if (url.protocol === "magnet:" && name === "xt") return `${name}=${value}`;
+    return value === "" ? "…" : `${encodeURIComponent(name)}=…`;
+  });
+  url.username = "";
+  url.password = "";
+  url.hash = "";
+  url.search = "";
+  return words.length === 0 ? url.href : `${url.href}?${words.join("&")}`;
+}
+
 function isCompanion(name: string): boolean {
   const lower = name.toLowerCase();
   return COMPANION_FAMILIES.test(lower) || COMPANIONS.has(lower);

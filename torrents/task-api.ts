@@ -202,7 +202,12 @@ export interface PeerReport {
 
 /** Body of `POST /api/v1/reports`; the answer is 204. A reporter is one voice: only what several tell is believed. */
 export interface PeerReports {
-  readonly reporter: { readonly id: PeerId; readonly port: number };
+  readonly reporter: {
+    readonly id: PeerId;
+    readonly port: number;
+    /** Where it advertises an address: the path of an announce URL that this supernode told it, which says so. */
+    readonly claim?: string;
+  };
   readonly reports: readonly PeerReport[];
   /** From whom it got good pieces of late; absent: nobody. At most MOST_REPORTS. */
   readonly good?: readonly GoodPeer[];

@@ -16,6 +16,7 @@ import { magnetLink, torrentFile } from "../torrents/torrent-file.ts";
 import type { AccessGuard } from "./access/access-guard.ts";
 import type { AuditLog } from "./access/audit-log.ts";
 import { identityOf } from "./access/scopes.ts";
+import type { HostClaims } from "./announce/host-claims.ts";
 import type { BrowserCalls } from "./browser-calls.ts";
 import { addCacheRoutes } from "./cache-routes.ts";
 import type { CacheService } from "./cache-service.ts";
@@ -40,6 +41,7 @@ export interface ApiOptions {
   readonly service: TaskService;
   readonly swarms: SwarmStore;
   readonly standing: PeerStanding;
+  readonly claims: HostClaims;
   readonly cache: CacheService;
   readonly tracker: TrackerServer;
   readonly logger: Logger;
@@ -133,7 +135,7 @@ function makeRouter(options: ApiOptions): Router {
   addConnectBackRoute(router, { readJson, reach });
   addDownloadHereRoutes(router, { browsers: options.browsers });
   addPageRoutes(router, { pages: options.pages, readJson });
-  addReportRoutes(router, { swarms: options.swarms, standing: options.standing, clock: realClock, readJson });
+  addReportRoutes(router, { swarms: options.swarms, standing: options.standing, claims: options.claims, clock: realClock, readJson });
   addPreheatRoutes(router, { preheats: options.preheats, webhooks: options.webhooks, readJson, readPage });
   return router;
 }

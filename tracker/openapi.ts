@@ -212,6 +212,7 @@ const PEER_REPORTS = {
   type: "object",
   required: ["reports"],
   properties: {
+    reporter: { type: "object", properties: { id: text, port: count, claim: text } },
     reports: {
       type: "array",
       items: {

@@ -13,6 +13,7 @@ import type { WebSocket } from "ws";
 import { plainAddress } from "../system/addresses.ts";
 import type { Clock } from "../system/clock.ts";
 import { type ErrorCode, SkimmerError } from "../system/errors.ts";
+import { keepAlive } from "../system/keep-alive.ts";
 import type { Logger } from "../system/logger.ts";
 import { publicKeyFrom } from "../torrents/cluster-key.ts";
 import type { StatusReport } from "../torrents/host-report.ts";
@@ -30,7 +31,6 @@ import {
 } from "../torrents/seeder-link.ts";
 import type { SeederLimits, TaskRequest } from "../torrents/task-api.ts";
 import { contentKey } from "../torrents/task-identity.ts";
-import { keepAlive } from "./keep-alive.ts";
 import { loadLimits, saveLimits } from "./kept-limits.ts";
 import { SeederHealth } from "./seeder-health.ts";
 

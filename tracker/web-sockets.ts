@@ -7,12 +7,12 @@ import type { Server as HttpServer, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import { plainAddress } from "../system/addresses.ts";
+import { keepAlive } from "../system/keep-alive.ts";
 import { LINK_MESSAGE_BYTES, LINK_PATH } from "../torrents/seeder-link.ts";
 import type { AccessGuard } from "./access/access-guard.ts";
 import { isLoopback } from "./access/identify.ts";
 import { limitKey } from "./access/request-limits.ts";
 import { isOwnPage } from "./announce/web-origin.ts";
-import { keepAlive } from "./keep-alive.ts";
 import type { SeederRegistry } from "./seeder-registry.ts";
 import type { TrackerServer } from "./tracker-server.ts";
 

@@ -28,6 +28,7 @@ import {
 import { parseDownloadRequest } from "./parse-download-request.ts";
 import { parseLimits, parseListing, parseSeed, parseTorrentWish } from "./parse-small-requests.ts";
 import type { ContentSink } from "./stream-content.ts";
+import type { Viewer } from "./torrent-places.ts";
 
 /** Ways to the caller of a download. */
 export interface DownloadIo {
@@ -39,13 +40,13 @@ export interface DownloadIo {
 /** What the API can ask of the daemon. */
 export interface ApiTarget {
   download(request: DownloadRequest, io: DownloadIo): Promise<DownloadEvent>;
-  tasks(): TaskRow[];
-  task(infoHash: InfoHash): TaskDetail | undefined;
+  tasks(viewer: Viewer): TaskRow[];
+  task(infoHash: InfoHash, viewer: Viewer): TaskDetail | undefined;
   info(): DaemonInfo;
   limits(): Required<HostLimits>;
   setLimits(change: HostLimits): void;
   seed(request: SeedRequest, options: { signal: AbortSignal }): Promise<SeedResult>;
-  describeTorrent(wish: TorrentWish, options: { signal: AbortSignal }): Promise<TorrentListing>;
+  describeTorrent(wish: TorrentWish, options: { viewer: Viewer; signal: AbortSignal }): Promise<TorrentListing>;
   list(request: ListRequest, options: { signal: AbortSignal }): Promise<unknown>;
   /** False where there is no such task. */
   removeTask(infoHash: InfoHash): Promise<boolean>;
@@ -67,7 +68,8 @@ export function makeApiServer(target: ApiTarget, logger: Logger, { everybody = f
   const server = http.createServer(
     { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: HEADERS_TIMEOUT_MS, noDelay: true },
     (request, response) => {
-      const routed = everybody ? routeForEverybody(target, request, response) : route(target, request, response);
+      const call = { request, response, viewer: viewerOf(request, { isOwner: !everybody }) };
+      const routed = everybody ? routeForEverybody(target, call) : route(target, call);
       routed.catch((thrown: unknown) => {
         const error = toSkimmerError(thrown);
         if (error.code === "internal") logger.error({ err: thrown, method: request.method }, "request failed");
@@ -80,23 +82,37 @@ export function makeApiServer(target: ApiTarget, logger: Logger, { everybody = f
   return server;
 }
 
+interface Call {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly viewer: Viewer;
+}
+
+/** A Unix socket does not tell Node who calls: what a member of the group may see goes by what he knows. */
+function viewerOf({ url = "/" }: IncomingMessage, { isOwner }: { isOwner: boolean }): Viewer {
+  const at = url.indexOf("?");
+  return { isOwner, url: at < 0 ? undefined : (new URLSearchParams(url.slice(at)).get("url") ?? undefined) };
+}
+
 /** What reads, and downloads, which are the caller's own. */
 const FOR_EVERYBODY: ReadonlySet<string> = new Set(["POST /v1/downloads", "POST /v1/listings", "POST /v1/seeds", "POST /v1/torrents"]);
 
-async function routeForEverybody(target: ApiTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function routeForEverybody(target: ApiTarget, call: Call): Promise<void> {
+  const { request } = call;
   const path = (request.url ?? "/").split("?", 1)[0];
-  if (request.method === "GET" || FOR_EVERYBODY.has(`${request.method} ${path}`)) return route(target, request, response);
+  if (request.method === "GET" || FOR_EVERYBODY.has(`${request.method} ${path}`)) return route(target, call);
   throw new SkimmerError("unauthorized", "only the daemon's own user may change its rates, remove its tasks or stop it", {
     hint: "Run the command as that user, or as root.",
   });
 }
 
-async function route(target: ApiTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function route(target: ApiTarget, call: Call): Promise<void> {
+  const { request, response, viewer } = call;
   const path = (request.url ?? "/").split("?", 1)[0];
   const name = `${request.method} ${path}`;
   if (name === "POST /v1/downloads") return download(target, request, response);
   if (name === "GET /v1/info") return send(response, 200, target.info());
-  if (name === "GET /v1/tasks") return send(response, 200, { tasks: target.tasks() });
+  if (name === "GET /v1/tasks") return send(response, 200, { tasks: target.tasks(viewer) });
   if (name === "POST /v1/stop") {
     send(response, 202, { stopping: true });
     response.once("close", () => target.stop());
@@ -109,23 +125,19 @@ async function route(target: ApiTarget, request: IncomingMessage, response: Serv
   }
   if (name === "POST /v1/seeds") return send(response, 200, await target.seed(parseSeed(await readJson(request)), whileOpen(response)));
   if (name === "POST /v1/torrents")
-    return send(response, 200, await target.describeTorrent(parseTorrentWish(await readJson(request)), whileOpen(response)));
+    return send(response, 200, await target.describeTorrent(parseTorrentWish(await readJson(request)), { viewer, ...whileOpen(response) }));
   if (name === "POST /v1/listings")
     return send(response, 200, await target.list(parseListing(await readJson(request)), whileOpen(response)));
-  if (path.startsWith("/v1/tasks/")) return routeTask(target, request.method, { hash: path.slice("/v1/tasks/".length), response });
+  if (path.startsWith("/v1/tasks/")) return routeTask(target, path.slice("/v1/tasks/".length), call);
   throw new SkimmerError("not_found", `there is no ${name}`);
 }
 
-async function routeTask(
-  target: ApiTarget,
-  method: string | undefined,
-  { hash, response }: { hash: string; response: ServerResponse },
-): Promise<void> {
+async function routeTask(target: ApiTarget, hash: string, { request: { method }, response, viewer }: Call): Promise<void> {
   const infoHash = parseInfoHash(hash);
   if (infoHash === undefined) throw new SkimmerError("bad_request", "the task is named by 40 hexadecimal digits");
   const unknown = new SkimmerError("not_found", `this host has no task ${infoHash}`, { hint: "dfget ls shows those that it has." });
   if (method === "GET") {
-    const found = target.task(infoHash);
+    const found = target.task(infoHash, viewer);
     if (found === undefined) throw unknown;
     return send(response, 200, found);
   }

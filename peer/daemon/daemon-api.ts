@@ -145,6 +145,8 @@ export interface DaemonInfo {
   readonly advertised: { readonly host?: string; readonly port: number };
   readonly peerId: string;
   readonly supernodes: readonly string[];
+  /** Whether WebSocket trackers are used, and browsers are peers; `--webrtc`. */
+  readonly webrtc: boolean;
   /** URL of the registry mirror; absent: there is none. */
   readonly mirror?: string;
   /** Peers that are left alone, in all torrents. */
@@ -154,7 +156,10 @@ export interface DaemonInfo {
   readonly uptimeSeconds: number;
 }
 
-/** One row of `GET /v1/tasks`. */
+/**
+ * One row of `GET /v1/tasks`. With `?url=URL` the tasks of that URL show it as it is also to members of a group, who see the others'
+ * without what their queries say.
+ */
 export interface TaskRow {
   readonly infoHash: string;
   readonly name: string;
@@ -186,8 +191,24 @@ export interface BannedPeer {
   readonly seconds: number;
 }
 
-/** `GET /v1/tasks/HASH`. */
-export interface TaskDetail extends TaskRow {
+/** Where a torrent's peers and its content are looked for. */
+export interface TorrentPlaces {
+  /** In the order in which they are asked (BEP 12), as they may be shown. */
+  readonly trackerTiers: readonly (readonly string[])[];
+  /** BEP 19. Of a supernode's task: none, since its origin is read. */
+  readonly webSeeds: readonly string[];
+  /** Told to its own trackers only: it says so itself (BEP 27), or its content needs credentials. */
+  readonly private: boolean;
+  /** Whether the DHT is asked, and told; `--dht`. */
+  readonly dht: boolean;
+  /** Whether the local network is asked, and told; `--lsd`. */
+  readonly lsd: boolean;
+  /** Nodes of the DHT that the torrent names, `host:port`. */
+  readonly dhtNodes: readonly string[];
+}
+
+/** `GET /v1/tasks/HASH`; `?url=` as for `GET /v1/tasks`. */
+export interface TaskDetail extends TaskRow, TorrentPlaces {
   readonly infoHashV1: string | null;
   readonly infoHashV2: string | null;
   readonly pieceLengthBytes: number;
@@ -221,13 +242,14 @@ export interface TorrentWish {
   readonly torrent: TorrentSource;
 }
 
-/** Its answer. */
-export interface TorrentListing {
+/** Its answer: what is in the torrent, and where a download of it would look. */
+export interface TorrentListing extends TorrentPlaces {
   readonly name: string;
   readonly infoHashes: readonly string[];
   readonly lengthBytes: number;
   readonly pieceLengthBytes: number;
-  readonly private: boolean;
+  /** Peers that the link names, `host:port`. */
+  readonly peers: readonly string[];
   readonly files: readonly { readonly path: string; readonly lengthBytes: number }[];
 }
 

@@ -18,6 +18,7 @@ import { ADVERTISE_OPTION, type AdvertisedPlace } from "./advertised-place.ts";
 import { parseClassRate } from "./check-request.ts";
 import type { HomePaths } from "./home-paths.ts";
 import { readPaths, SHARED_OPTIONS } from "./shared-options.ts";
+import { readWebrtcSettings, WEBRTC_OPTIONS, type WebrtcSettings } from "./webrtc-options.ts";
 
 const DEFAULT_SUPERNODE = "http://127.0.0.1:8002";
 /** What the supernode takes. */
@@ -80,6 +81,7 @@ export const DAEMON_COMMAND: CommandSpec = {
     { flags: "--idc <NAME>", help: "data centre of this host, so that near peers are preferred; absent: by its address" },
     { flags: "--location <A|B|C>", help: "where this host is, from the widest place to the narrowest, e.g. eu|de|fra1|rack7" },
     ADVERTISE_OPTION,
+    ...WEBRTC_OPTIONS,
     { flags: "--take-over", help: "have a daemon that runs for this home stop, and take its place; absent: fail where one runs" },
     { flags: "--metrics <HOST:PORT>", help: "serve metrics for Prometheus at /metrics there; port 0: any free one; absent: no" },
     { flags: "--log-level <LEVEL>", help: `${LOG_LEVELS.join(", ")}`, default: "info", parse: parseLogLevel },
@@ -99,6 +101,7 @@ export interface DaemonSettings {
   readonly classBytesPerSecond: ReadonlyMap<number, number>;
   readonly encryption: EncryptionPolicy;
   readonly discovery: DiscoverySettings;
+  readonly webrtc: WebrtcSettings | undefined;
   readonly origin: OriginOptions;
   readonly idleExitMs: number;
   readonly cacheSize: CacheSize;
@@ -127,6 +130,7 @@ export function readDaemonSettings(command: ParsedCommand): DaemonSettings {
     downloadBytesPerSecond: options.downloadLimit as number,
     encryption: options.encryption as EncryptionPolicy,
     discovery: readDiscoverySettings(options),
+    webrtc: readWebrtcSettings(options),
     origin: readOriginOptions(options),
     idleExitMs: options.idleExit as number,
     cacheSize: options.cacheSize as CacheSize,

@@ -45,9 +45,9 @@ import { HostReporter } from "./host-reporter.ts";
 import { IdleTimer } from "./idle-timer.ts";
 import { InlineStore } from "./inline-store.ts";
 import { listFolder } from "./list-folder.ts";
-import { listTorrent } from "./list-torrent.ts";
 import { listenSocket } from "./listen-socket.ts";
 import { openLocalKey } from "./local-key.ts";
+import { openCalls } from "./open-calls.ts";
 import { type Content, openContent, openStored } from "./open-content.ts";
 import { canFindPeers, openDiscovery } from "./open-discovery.ts";
 import { openEngineAt } from "./open-engine-at.ts";
@@ -58,10 +58,11 @@ import { resumeSeeding } from "./resume-seeding.ts";
 import { seedFile } from "./seed-file.ts";
 import { SupernodeClient } from "./supernode-client.ts";
 import { SupernodeList } from "./supernode-list.ts";
-import type { TaskEntry } from "./task-entry.ts";
 import { TaskIndex } from "./task-index.ts";
 import { isSupernodes } from "./task-openness.ts";
-import { taskDetail, taskRow } from "./task-rows.ts";
+import { TaskViews } from "./task-views.ts";
+import type { Viewer } from "./torrent-places.ts";
+import type { WebrtcSettings } from "./webrtc-options.ts";
 
 export interface DaemonOptions {
   readonly paths: HomePaths;
@@ -81,6 +82,8 @@ export interface DaemonOptions {
   readonly advertise?: AdvertisedPlace;
   /** Local discovery and DHT; absent: neither. */
   readonly discovery?: DiscoverySettings;
+  /** Use WebSocket trackers, and exchange data with browsers; absent: no. */
+  readonly webrtc?: WebrtcSettings;
   /** Of all downloads of one priority together, by priority; absent: unlimited. */
   readonly classBytesPerSecond?: ReadonlyMap<number, number>;
   /** Where origins are read from, and how fast; absent: the defaults. */
@@ -113,6 +116,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
   readonly #origin: SharedOrigin;
   readonly #keeper: CacheKeeper;
   readonly #rates: HostRates;
+  readonly #views: TaskViews;
   #uploadedBytes = 0;
   #mirror: string | undefined;
   readonly #ending = new AbortController();
@@ -127,6 +131,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
       parts: DownloadParts;
       origin: SharedOrigin;
       keeper: CacheKeeper;
+      views: TaskViews;
     },
   ) {
     this.#options = options;
@@ -134,6 +139,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     this.#index = open.index;
     this.#runs = open.runs;
     this.#parts = open.parts;
+    this.#views = open.views;
     this.#open = open.stack;
     this.#clock = open.parts.clock;
     this.#startedMs = this.#clock.nowMs();
@@ -164,12 +170,13 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     const peer = { id: engine.peerId, port: engine.advertisedPort, host: options.advertise?.host, ...options.labels };
     const ours = { torrents: engine.torrents, isSupernodes: (infoHash: InfoHash): boolean => isSupernodes(index.get(infoHash)) };
     const told = { supernodes: options.supernodes, token: options.token, peer, ...ours, clock: realClock, logger };
-    const reporter = stack.use(new PeerReporter(told));
+    const reporter = stack.use(new PeerReporter({ ...told, trackersOf: (infoHash) => index.get(infoHash)?.trackers ?? [] }));
     const hostReporter = stack.use(new HostReporter(told));
     let started: Daemon | undefined;
     const { labels = {}, discovery: settings, supernodes } = options;
     const spare = (): number | undefined => started?.spare;
-    const discovery = stack.use(openDiscovery({ settings, engine, supernodes, labels, spare, dhtFile: paths.dhtNodes, logger }));
+    const calls = options.webrtc && stack.use(await openCalls(engine.address, options.webrtc));
+    const discovery = stack.use(openDiscovery({ settings, engine, calls, supernodes, labels, spare, dhtFile: paths.dhtNodes, logger }));
     const runs: OpenRuns = new OpenRuns({
       ...common,
       discovery,
@@ -181,16 +188,16 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     stack.defer(() => runs.close());
     const client = new SupernodeClient({ list: new SupernodeList(), token: options.token, peer, clock: realClock, logger });
     const fetchInfos: PlannerOptions["fetchInfos"] = (source, { signal }) => fetchTorrentInfo(source, { engine, discovery, signal });
-    const findsPeers = (entry: TaskEntry): boolean => canFindPeers(discovery, entry);
-    const plans = { supernodes: options.supernodes, client, fetchInfos, patientTries: PATIENT_TRIES, canFindPeers: findsPeers };
-    const planner: Planner = new Planner({ ...common, ...plans });
+    const plans = { supernodes: options.supernodes, client, fetchInfos, patientTries: PATIENT_TRIES, webrtc: discovery.webrtc };
+    const planner: Planner = new Planner({ ...common, ...plans, canFindPeers: (entry) => canFindPeers(discovery, entry) });
     const keeper = stack.use(
       new CacheKeeper({ ...common, runs, home: paths.home, size: options.cacheSize ?? { bytes: 0 }, expireMs: options.expireMs ?? 0 }),
     );
     const inlineStore = new InlineStore({ runs, index, logger });
     stack.defer(() => inlineStore.settled());
     const parts: DownloadParts = { ...common, planner, runs, inlineStore, spoolFolder: paths.spool };
-    const daemon = new Daemon(options, { stack: stack.move(), engine, index, runs, parts, origin, keeper });
+    const views = new TaskViews({ ...parts, discovery });
+    const daemon = new Daemon(options, { stack: stack.move(), engine, index, runs, parts, origin, keeper, views });
     started = daemon;
     await daemon.#listen();
     const resumed = resumeSeeding({ index, runs, logger, signal: daemon.#ending.signal });
@@ -274,20 +281,12 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     this.#mirror = url;
   }
 
-  tasks(): TaskRow[] {
-    return this.#index.list().map((entry) => taskRow(entry, this.#runs.get(entry.infoHash)));
+  tasks(viewer: Viewer): TaskRow[] {
+    return this.#views.rows(viewer);
   }
 
-  task(infoHash: InfoHash): TaskDetail | undefined {
-    const entry = this.#index.findByHashes([infoHash]);
-    return (
-      entry &&
-      taskDetail(entry, this.#runs.get(entry.infoHash), {
-        directory: this.#index.directory(entry.infoHash),
-        nowMs: this.#clock.nowMs(),
-        trackers: this.#runs.trackersOf(entry.infoHash),
-      })
-    );
+  task(infoHash: InfoHash, viewer: Viewer): TaskDetail | undefined {
+    return this.#views.detail(infoHash, viewer);
   }
 
   limits(): Required<HostLimits> {
@@ -316,9 +315,9 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     });
   }
 
-  async describeTorrent({ torrent }: TorrentWish, { signal }: { signal: AbortSignal }): Promise<TorrentListing> {
+  async describeTorrent({ torrent }: TorrentWish, options: { viewer: Viewer; signal: AbortSignal }): Promise<TorrentListing> {
     using _ = { [Symbol.dispose]: this.#idle.begin() };
-    return await listTorrent(torrent, { ...this.#parts, signal: AbortSignal.any([signal, this.#ending.signal]) });
+    return await this.#views.torrent(torrent, { ...options, signal: AbortSignal.any([options.signal, this.#ending.signal]) });
   }
 
   async list(request: ListRequest, { signal }: { signal: AbortSignal }): Promise<OriginListing> {
@@ -346,6 +345,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
       advertised: { host: this.#options.advertise?.host, port: this.#engine.advertisedPort },
       peerId: this.#engine.peerId,
       supernodes,
+      webrtc: this.#options.webrtc !== undefined,
       mirror: this.#mirror,
       bannedPeers: this.#engine.banned.length,
       activeDownloads: this.#idle.busy,

@@ -11,6 +11,7 @@ import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
 import type { FinalTorrents, PeerAddress, TaskAnswer } from "../../torrents/task-api.ts";
 import { originKey } from "../../torrents/task-identity.ts";
 import type { TorrentLayout } from "../../torrents/torrent-layout.ts";
+import { areWebOnly, NEEDS_WEBRTC } from "../discovery/tracker-tiers.ts";
 import type { DownloadRequest } from "./daemon-api.ts";
 import { makeLocalTorrent } from "./local-torrent.ts";
 import { originRequest } from "./origin-request.ts";
@@ -55,6 +56,8 @@ export interface PlannerOptions {
   readonly fetchInfos: (source: TorrentSource, options: { signal: AbortSignal }) => Promise<TorrentInfos>;
   /** Whether a task's peers may be found while no supernode answers; absent: never. */
   readonly canFindPeers?: (entry: TaskEntry) => boolean;
+  /** Whether WebSocket trackers are asked; absent: no. */
+  readonly webrtc?: boolean;
   readonly epochMs: () => number;
   /** How often supernodes are asked, half a second apart, by a request that may not read the origin; absent: once. */
   readonly patientTries?: number;
@@ -92,7 +95,11 @@ export class Planner {
   async #plan(request: DownloadRequest, options: PlanOptions & { supernodes: readonly string[] }): Promise<Plan> {
     const warnings: string[] = [];
     const { signal, supernodes } = options;
-    if (request.torrent !== undefined) return planTorrent(request, request.torrent, { ...this.#options, signal });
+    if (request.torrent !== undefined) {
+      const plan = await planTorrent(request, request.torrent, { ...this.#options, signal });
+      const isDeaf = plan.kind === "torrent" && this.#options.webrtc !== true && areWebOnly(plan.task.entry.trackers);
+      return isDeaf ? { ...plan, warnings: [NEEDS_WEBRTC] } : plan;
+    }
     if (request.pattern === "source") return this.#planOrigin(request, { signal, warnings, reason: "as asked for" });
     if (options.straight) return this.#planOrigin(request, { signal, warnings, reason: "the content changed at the origin" });
     const registration = await this.#register(request, { supernodes, signal, warnings });

@@ -5,7 +5,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { SkimmerError } from "../../system/errors.ts";
 import type { Discovery } from "../discovery/discovery.ts";
-import { trackerScheme } from "../discovery/tracker-scheme.ts";
+import { areWebOnly, NEEDS_WEBRTC } from "../discovery/tracker-tiers.ts";
+import type { ReachablePeer } from "../engine/met-peer.ts";
 import type { Engine } from "../engine/types.ts";
 import { readInfo, readPeer, type TorrentInfos, type TorrentSource } from "./torrent-source.ts";
 
@@ -17,7 +18,7 @@ const AGAIN_AFTER_MS = 2000;
 /** Rejects with SkimmerError `no_progress` where nobody has it, or the reason of `signal`. */
 export async function fetchTorrentInfo(
   source: TorrentSource,
-  options: { engine: Engine; discovery: Pick<Discovery, "find">; signal: AbortSignal },
+  options: { engine: Engine; discovery: Pick<Discovery, "find" | "webrtc">; signal: AbortSignal },
 ): Promise<TorrentInfos> {
   const { engine, discovery, signal } = options;
   const [infoHash] = source.hashes;
@@ -26,7 +27,7 @@ export async function fetchTorrentInfo(
   const asking = new Set<Promise<void>>();
   let info: Buffer | undefined;
   let known = 0;
-  const askUpTo = async (tries: number, peer: { host: string; port: number }): Promise<void> => {
+  const askUpTo = async (tries: number, peer: ReachablePeer): Promise<void> => {
     for (let left = tries; left > 0 && !both.aborted; left--) {
       const got = await engine.fetchInfo(infoHash, [peer], { signal: both }).catch(() => undefined);
       if (got !== undefined) {
@@ -36,7 +37,7 @@ export async function fetchTorrentInfo(
       if (left > 1) await sleep(AGAIN_AFTER_MS, undefined, { signal: both }).catch(() => undefined);
     }
   };
-  const ask = (peer: { host: string; port: number }, tries: number): void => {
+  const ask = (peer: ReachablePeer, tries: number): void => {
     known++;
     const asked = askUpTo(tries, peer);
     asking.add(asked);
@@ -44,7 +45,7 @@ export async function fetchTorrentInfo(
   };
   const hasPeers = source.peers.length > 0;
   const wish = { infoHash, trackers: source.trackers, hasPeers, dhtNodes: (source.dhtNodes ?? []).flatMap(readPeer) };
-  for await (const peers of startingWith(source.peers, discovery.find(wish, both))) {
+  for await (const peers of startingWith<readonly ReachablePeer[]>(source.peers, discovery.find(wish, both))) {
     const tries = peers === source.peers ? NAMED_TRIES : 1;
     for (const peer of peers) {
       if (asking.size >= MOST_AT_ONCE) await Promise.race(asking);
@@ -54,7 +55,7 @@ export async function fetchTorrentInfo(
   await Promise.all(asking);
   signal.throwIfAborted();
   if (info !== undefined) return readInfo(info);
-  throw known === 0 ? nobody(source) : new SkimmerError("no_progress", `no peer gave the metadata of ${infoHash}`, RETRY);
+  throw known === 0 ? nobody(source, discovery.webrtc) : new SkimmerError("no_progress", `no peer gave the metadata of ${infoHash}`, RETRY);
 }
 
 async function* startingWith<T>(first: T, others: AsyncIterable<T>): AsyncGenerator<T> {
@@ -64,12 +65,10 @@ async function* startingWith<T>(first: T, others: AsyncIterable<T>): AsyncGenera
 
 const RETRY = { retriable: true, hint: "Try again when more peers are there." };
 
-function nobody({ hashes: [infoHash], trackers }: TorrentSource): SkimmerError {
-  const webOnly = trackers.length > 0 && trackers.flat().every((url) => trackerScheme(url) === "other");
+function nobody({ hashes: [infoHash], trackers }: TorrentSource, webrtc: boolean): SkimmerError {
+  const webOnly = !webrtc && areWebOnly(trackers);
   return new SkimmerError("no_progress", `no peer of ${infoHash} is known`, {
-    hint: webOnly
-      ? "Its trackers are all for browsers (WebSocket). Use the .torrent file, or add x.pe=HOST:PORT."
-      : "Use the .torrent file, or a magnet link with trackers (tr=) or peers (x.pe=HOST:PORT).",
+    hint: webOnly ? `Note that ${NEEDS_WEBRTC}.` : "Use the .torrent file, or a magnet link with trackers (tr=) or peers (x.pe=HOST:PORT).",
     retriable: true,
   });
 }

@@ -6,6 +6,7 @@
  * changed, it is no longer ours, and the task is forgotten. Invariant: opening and closing of one info hash never overlap.
  */
 import type { KeyObject } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { Origin } from "../../origin/types.ts";
 import type { Clock } from "../../system/clock.ts";
 import { SkimmerError } from "../../system/errors.ts";
@@ -19,6 +20,7 @@ import type { BannedPeer } from "../engine/peer-conduct.ts";
 import type { Engine, Torrent, TorrentSpec } from "../engine/types.ts";
 import { addAccounts } from "./byte-account.ts";
 import type { OpenTask } from "./download-plan.ts";
+import { mergePlaces } from "./merge-places.ts";
 import { OriginReader } from "./origin-reader.ts";
 import { type LinkedFile, MAX_KNOWN_PEERS, type TaskEntry } from "./task-entry.ts";
 import { areIntact, isLinkIntact, type TaskIndex } from "./task-index.ts";
@@ -33,7 +35,7 @@ export interface OpenRunsOptions {
   readonly index: TaskIndex;
   readonly origin: Origin;
   readonly key: KeyObject;
-  readonly discovery: Pick<Discovery, "join">;
+  readonly discovery: Pick<Discovery, "join" | "addDhtNodes">;
   readonly clock: Clock;
   readonly renew: Renew;
   /** Hears of peers that were banned for what they did in a supernode's torrent. */
@@ -46,6 +48,7 @@ export interface OpenRunsOptions {
 interface OpenRun {
   readonly run: TaskRun;
   readonly membership: Membership;
+  readonly webSeeds: WebSeeds | undefined;
   /** Requests between open() and their handle's disposal. */
   users: number;
   /** Peers other than seeders are asked for too. */
@@ -104,7 +107,9 @@ export class OpenRuns {
     const open = await this.#inTurn(infoHash, async () => {
       if (this.#closed) throw new SkimmerError("cancelled", "the daemon is stopping", { retriable: true });
       if (!(await isLinkIntact(task.entry))) await this.#forgetChanged(task);
-      const found = this.#open.get(infoHash) ?? (await this.#begin(task));
+      const running = this.#open.get(infoHash);
+      if (running !== undefined) await this.#learn(running, task);
+      const found = running ?? (await this.#begin(task));
       this.#open.delete(infoHash);
       this.#open.set(infoHash, found);
       found.users++;
@@ -182,11 +187,13 @@ export class OpenRuns {
       sociable: () => open?.sociable ?? !task.seedersOnly,
     });
     if (!task.seedersOnly) torrent.addPeers(entry.knownPeers ?? []);
+    const webSeeds = this.#webSeedsOf(task, torrent);
     run = new TaskRun({
       torrent,
       reader,
-      webSeeds: this.#webSeedsOf(task, torrent),
+      webSeeds,
       hurry: () => membership.hurry(),
+      trackers: () => membership.trackers,
       alone: task.alone,
       renew: task.alone === undefined && isSupernodes(entry) ? this.#options.renew : undefined,
       earlier: index.get(entry.infoHash)?.from,
@@ -194,14 +201,27 @@ export class OpenRuns {
       logger,
     });
     const offs = this.#remember(run);
-    open = { run, membership, users: 0, sociable: !task.seedersOnly, discard: entry.volatile, offs };
+    open = { run, membership, webSeeds, users: 0, sociable: !task.seedersOnly, discard: entry.volatile, offs };
     this.#open.set(entry.infoHash, open);
     return open;
   }
 
+  /** Where somebody else's torrent may be found, as it was said now: it holds at once, and the next time. */
+  async #learn({ membership, webSeeds }: OpenRun, { entry }: OpenTask): Promise<void> {
+    const { index, discovery } = this.#options;
+    const known = index.get(entry.infoHash);
+    if (known === undefined || known.liveInfo !== undefined || known.local || known.inPlace !== undefined) return;
+    const places = mergePlaces(known, entry);
+    if (isDeepStrictEqual(places, mergePlaces(known, known))) return;
+    await index.update(entry.infoHash, places);
+    membership.useTrackers(places.trackers);
+    webSeeds?.add(places.webSeeds ?? []);
+    discovery.addDhtNodes((places.dhtNodes ?? []).flatMap(readPeer), opennessOf(known));
+  }
+
   /** Only of torrents that somebody else made: ours have their origin, with its own rules. */
   #webSeedsOf({ entry, layout }: OpenTask, torrent: Torrent): WebSeeds | undefined {
-    if (layout === undefined || (entry.webSeeds ?? []).length === 0 || entry.inPlace !== undefined) return undefined;
+    if (layout === undefined || entry.inPlace !== undefined) return undefined;
     const { origin, logger } = this.#options;
     return new WebSeeds({ torrent, layout, urls: entry.webSeeds ?? [], origin, random: Math.random, logger });
   }

@@ -9,6 +9,7 @@ import type { Logger } from "../../system/logger.ts";
 import { tokenHeaders } from "../../system/supernode-token.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
 import { type GoodPeer, MOST_REPORTS, type PeerReport, type PeerReports } from "../../torrents/task-api.ts";
+import type { Tiers } from "../discovery/tracker-tiers.ts";
 import type { BannedPeer } from "../engine/peer-conduct.ts";
 import type { Torrent } from "../engine/types.ts";
 import { readSupernode } from "./check-request.ts";
@@ -22,6 +23,8 @@ export interface PeerReporterOptions {
   readonly torrents: ReadonlyMap<InfoHash, Torrent>;
   /** Whether a supernode made the torrent: others are nobody's business. */
   readonly isSupernodes: (infoHash: InfoHash) => boolean;
+  /** What the supernodes told to announce it at. */
+  readonly trackersOf: (infoHash: InfoHash) => Tiers;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -74,15 +77,17 @@ export class PeerReporter implements Disposable {
   async #send(): Promise<void> {
     this.#timer = undefined;
     const { supernodes, peer, clock, logger } = this.#options;
-    const body: PeerReports = { reporter: peer, reports: this.#reports, good: this.#good };
+    const told = { reports: this.#reports, good: this.#good };
+    const trackers = new Set([...told.reports, ...told.good].flatMap(({ infoHash }) => this.#options.trackersOf(infoHash).flat()));
     this.#reports = [];
     this.#good = [];
     for (const { url } of supernodes.map(readSupernode)) {
       if ((this.#asideUntilMs.get(url) ?? 0) > clock.nowMs()) continue;
-      if (await this.#post(url, body)) return;
+      const claim = claimAt(url, [...trackers]);
+      if (await this.#post(url, { reporter: { id: peer.id, port: peer.port, ...(claim && { claim }) }, ...told })) return;
       this.#asideUntilMs.set(url, clock.nowMs() + ASIDE_MS);
     }
-    logger.debug({ reports: body.reports.length }, "no supernode takes reports on peers");
+    logger.debug({ reports: told.reports.length }, "no supernode takes reports on peers");
   }
 
   async #post(url: string, body: PeerReports): Promise<boolean> {
@@ -97,6 +102,17 @@ export class PeerReporter implements Disposable {
     const answer = await requestJson(request).catch(() => undefined);
     return answer !== undefined && answer.status < 300;
   }
+}
+
+/** The end of an announce URL that says where we are, of that supernode rather than of another one; undefined: none does. Decides. */
+export function claimAt(supernode: string, trackers: readonly string[]): string | undefined {
+  const host = URL.parse(supernode)?.host;
+  const found = trackers.flatMap((tracker) => {
+    const url = URL.parse(tracker);
+    const claim = url?.pathname.match(/\/(at-[0-9a-f]{1,100})$/)?.[1];
+    return claim === undefined ? [] : [{ claim, isThere: url?.host === host }];
+  });
+  return (found.find(({ isThere }) => isThere) ?? found[0])?.claim;
 }
 
 /** Peers that bring something just now: what they bring is verified, or they would be banned. Seeders need no good word. */

@@ -33,7 +33,7 @@ export async function planTorrent(
   // they go along: where its files were changed, the task begins anew with them
   const kept = stored && (await index.readInfos(stored.infoHash).catch(() => infosOf(stored, source)));
   if (stored !== undefined && kept !== undefined) {
-    const entry = stored.inPlace === undefined ? { ...stored, ...mergePlaces(stored, source) } : stored;
+    const entry = knownEntry(stored, source);
     return { kind: "torrent", task: { ...common, entry, infos: kept, layout: describeInfos(kept).layout }, warnings: [] };
   }
   const infos = source.infos ?? (await fetchInfos(source, { signal }));
@@ -42,6 +42,11 @@ export async function planTorrent(
   if (layout.isSingle && entry.lengthBytes === 0) return { kind: "empty", name: entry.name, warnings: [] };
   const task: OpenTask = { ...common, entry, infos, layout };
   return { kind: "torrent", task, warnings: [] };
+}
+
+/** What is stored, with the places that were given now: not of files that are shared where they are, nor of a supernode's tasks. */
+export function knownEntry(stored: TaskEntry, source: TorrentSource): TaskEntry {
+  return stored.inPlace === undefined && stored.liveInfo === undefined ? { ...stored, ...mergePlaces(stored, source) } : stored;
 }
 
 /** The dicts that were given, where they are those of the stored task. */

@@ -7,15 +7,16 @@ import { addAccounts } from "./byte-account.ts";
 import type { TaskDetail, TaskRow } from "./daemon-api.ts";
 import type { TaskEntry } from "./task-entry.ts";
 import type { TaskRun } from "./task-run.ts";
+import { placesOf, urlFor, type Viewer, type WaysOf } from "./torrent-places.ts";
 
 /** One row; `run` where the torrent is open. */
-export function taskRow(entry: TaskEntry, run: TaskRun | undefined): TaskRow {
+export function taskRow(entry: TaskEntry, run: TaskRun | undefined, viewer: Viewer): TaskRow {
   const stats = run?.torrent.stats;
   const came = stats === undefined ? entry.from : addAccounts(run?.earlier, stats.from);
   return {
     infoHash: entry.infoHash,
     name: entry.name,
-    url: entry.url,
+    url: urlFor(viewer, entry.url),
     lengthBytes: entry.lengthBytes,
     bytesHave: stats?.bytesHave ?? (entry.complete ? entry.lengthBytes : 0),
     complete: run?.torrent.complete ?? entry.complete,
@@ -32,12 +33,14 @@ export function taskRow(entry: TaskEntry, run: TaskRun | undefined): TaskRow {
 export function taskDetail(
   entry: TaskEntry,
   run: TaskRun | undefined,
-  { directory, nowMs, trackers }: { directory: string; nowMs: number; trackers: readonly TrackerStatus[] },
+  options: { viewer: Viewer; directory: string; nowMs: number; trackers: readonly TrackerStatus[]; waysOf: WaysOf },
 ): TaskDetail {
+  const { viewer, directory, nowMs, trackers } = options;
   const torrent = run?.torrent;
   const pieceCount = entry.pieceCount ?? Math.ceil(entry.lengthBytes / entry.pieceLengthBytes);
   return {
-    ...taskRow(entry, run),
+    ...taskRow(entry, run, viewer),
+    ...placesOf(entry, options),
     infoHashV1: entry.infoHashV1 ?? torrent?.infoHashes.v1 ?? null,
     infoHashV2: entry.infoHashV2 ?? torrent?.infoHashes.v2 ?? null,
     pieceLengthBytes: entry.pieceLengthBytes,

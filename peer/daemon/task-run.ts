@@ -9,6 +9,7 @@ import type { Clock } from "../../system/clock.ts";
 import { SkimmerError } from "../../system/errors.ts";
 import type { Logger } from "../../system/logger.ts";
 import { unpaddedBytes } from "../../torrents/geometry.ts";
+import { NEEDS_WEBRTC, needsWebrtc, type TrackerStatus } from "../discovery/tracker-tiers.ts";
 import { LEAST_PRIORITY } from "../engine/download-shares.ts";
 import type { BytesFrom, PieceSpan, Torrent, TorrentStats } from "../engine/types.ts";
 import { accountAtEnd, accountSoFar } from "./byte-account.ts";
@@ -29,6 +30,8 @@ export interface RunOptions {
   readonly webSeeds?: Pick<WebSeeds, "start" | "stop" | "wasRead">;
   /** Asks the trackers sooner. */
   readonly hurry: () => void;
+  /** How its trackers fare. */
+  readonly trackers: () => readonly TrackerStatus[];
   /** Asks the supernode for the task once more; undefined: it is none of its tasks. */
   readonly renew?: Renew;
   /** Why nobody else can have this torrent; undefined: others can. */
@@ -314,7 +317,9 @@ export class TaskRun {
     const { connections } = this.torrent.stats;
     const seen = connections === 0 ? "no peer could be reached" : `${connections} peers are connected, and none sends`;
     return new SkimmerError("no_progress", `nothing arrives: ${seen}`, {
-      hint: "What was downloaded is kept; run the same command again to go on.",
+      hint: needsWebrtc(this.#options.trackers())
+        ? `Note that ${NEEDS_WEBRTC}.`
+        : "What was downloaded is kept; run the same command again to go on.",
       retriable: true,
     });
   }

@@ -45,14 +45,23 @@ const FINAL: readonly ErrorCode[] = ["origin_changed", "origin_refused", "origin
 
 export class WebSeeds {
   readonly #options: WebSeedsOptions;
-  readonly #seeds: readonly WebSeed[];
+  readonly #seeds: WebSeed[] = [];
   readonly #reading = new Set<Promise<void>>();
   #running: AbortController | undefined;
   #wasRead = false;
 
   constructor(options: WebSeedsOptions) {
     this.#options = options;
-    this.#seeds = webSeedUrls(options.urls).map((url) => ({ url, probe: undefined, failures: 0, isFree: true, timer: undefined }));
+    this.add(options.urls);
+  }
+
+  /** More of them; known ones are passed over. */
+  add(urls: readonly string[]): void {
+    for (const url of webSeedUrls(urls)) {
+      if (this.#seeds.length >= MOST_SEEDS || this.#seeds.some((seed) => seed.url === url)) continue;
+      this.#seeds.push({ url, probe: undefined, failures: 0, isFree: true, timer: undefined });
+    }
+    this.#fill();
   }
 
   /** True once any content was asked of a web seed. */
@@ -138,5 +147,5 @@ const MOST_SEEDS = 100;
 /** The usable ones, each once: a torrent must not make this host read its own files or buckets. */
 function webSeedUrls(urls: readonly string[]): string[] {
   const usable = urls.filter((url) => /^https?:\/\//i.test(url) && URL.canParse(url));
-  return [...new Set(usable)].slice(0, MOST_SEEDS);
+  return [...new Set(usable)];
 }

@@ -80,6 +80,11 @@ export async function writeOutputBytes(bytes: Buffer, target: OutputTarget, mode
 }
 
 async function place(source: StoredFile, temporary: string, options: WriteOptions): Promise<Written> {
+  if (source.lengthBytes < MIN_LINK_BYTES) {
+    // one call: each goes through the thread pool, and there are files by the thousand
+    await copyFile(source.path, temporary, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+    return "copied";
+  }
   if (await succeeds(copyFile(source.path, temporary, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL))) return "reflinked";
   await unlink(temporary).catch(() => undefined);
   if (await mayLink(source, options)) {
@@ -92,7 +97,7 @@ async function place(source: StoredFile, temporary: string, options: WriteOption
 }
 
 async function mayLink(source: StoredFile, options: WriteOptions): Promise<boolean> {
-  if (!options.mayLink || source.lengthBytes < MIN_LINK_BYTES) return false;
+  if (!options.mayLink) return false;
   const stored = await stat(source.path);
   return stored.nlink === 1 && stored.size === source.lengthBytes;
 }

@@ -21,11 +21,23 @@ export interface GivenTorrent {
 }
 
 const MOST_BYTES = 32 * 1024 * 1024;
+const IS_URL = /^[a-z][a-z0-9+.-]*:\/\//i;
+
+/** Whether it names a torrent and no task: a magnet link, a file that is there, or a URL; the latter two end with `.torrent`. */
+export async function isTorrent(text: string): Promise<boolean> {
+  if (/^magnet:/i.test(text)) return true;
+  if (IS_URL.test(text)) return /\.torrent$/i.test(URL.parse(text)?.pathname ?? "");
+  if (!/\.torrent$/i.test(text)) return false;
+  return await stat(resolve(text)).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
 
 /** Rejects with SkimmerError `bad_request`, or with why the URL cannot be fetched. */
 export async function readTorrent(text: string, options: { place: DaemonPlace; signal: AbortSignal }): Promise<GivenTorrent> {
   if (/^magnet:/i.test(text)) return { text, name: readMagnet(text).name, body: { url: text }, infos: undefined };
-  const bytes = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? await fetchFile(text, options) : await readLocal(text);
+  const bytes = IS_URL.test(text) ? await fetchFile(text, options) : await readLocal(text);
   const { name, infos } = readTorrentFile(bytes);
   return { text, name, body: { torrent: bytes.toString("base64") }, infos };
 }

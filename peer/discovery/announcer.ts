@@ -15,11 +15,16 @@ import { nextAnnounceMs } from "./announce-plan.ts";
 import { firstToSucceed } from "./first-to-succeed.ts";
 import { trackerHost } from "./shown-tracker.ts";
 import type { TrackerClient } from "./tracker-client.ts";
+import type { TrackerScheme } from "./tracker-scheme.ts";
 import { type Tiers, type TrackerState, type TrackerStatus, TrackerTiers } from "./tracker-tiers.ts";
 
 export interface AnnouncerOptions {
   readonly torrent: Torrent;
   readonly trackers: Tiers;
+  /** By which of them it asks; default: all but WebSockets. */
+  readonly schemes?: readonly TrackerScheme[];
+  /** The swarms to be in, looked at again when the torrent becomes final, and complete; default: those of all of its hashes. */
+  readonly swarms?: (torrent: Torrent) => readonly (InfoHash | undefined)[];
   readonly peerId: PeerId;
   readonly port: number;
   /** True while the download wants more peers than it has. */
@@ -36,6 +41,9 @@ export interface AnnouncerOptions {
   readonly random: () => number;
   readonly logger: Logger;
 }
+
+/** What a change of the trackers may change. */
+export type AnnouncePart = Pick<AnnouncerOptions, "trackers" | "labels" | "spare" | "pace">;
 
 interface Swarm {
   readonly infoHash: InfoHash;
@@ -55,7 +63,7 @@ const NUMWANT = 50;
 const MOST_DELAY_MS = 24 * 3_600_000;
 
 export class Announcer {
-  readonly #options: AnnouncerOptions;
+  #options: AnnouncerOptions;
   readonly #swarms = new Map<InfoHash, Swarm>();
   readonly #stopping = new AbortController();
 
@@ -73,6 +81,22 @@ export class Announcer {
   /** Announces soon in every swarm: the download lacks peers. */
   hurry(): void {
     for (const swarm of this.#swarms.values()) if (!swarm.busy) this.#schedule(swarm, true);
+  }
+
+  /**
+   * Other trackers, from now on: of the new ones, one is asked at once, whoever answers already; those that are no more are told so. What a tracker
+   * said that stays is kept.
+   */
+  change(part: AnnouncePart): void {
+    this.#options = { ...this.#options, ...part };
+    const { torrent } = this.#options;
+    const { signal } = this.#stopping;
+    for (const swarm of this.#swarms.values()) {
+      const { added, gone } = swarm.trackers.replace(part.trackers, { wasComplete: torrent.complete });
+      for (const tracker of gone.filter(({ known }) => known))
+        void this.#announceAt({ tracker, swarm, event: "stopped", signal }).catch(() => undefined);
+      if (added.length > 0) void this.#askAdded(swarm, added);
+    }
   }
 
   /** How each tracker fares; of the swarm that was joined first. */
@@ -96,13 +120,12 @@ export class Announcer {
   }
 
   readonly #joinSwarms = (): void => {
-    const { torrent, trackers, random, pace } = this.#options;
-    const { live, v1, v2 } = torrent.infoHashes;
-    for (const infoHash of [live, v1, v2]) {
+    const { torrent, trackers, schemes, swarms = allSwarms, random, pace } = this.#options;
+    for (const infoHash of swarms(torrent)) {
       if (infoHash === undefined || this.#swarms.has(infoHash)) continue;
       const swarm: Swarm = {
         infoHash,
-        trackers: new TrackerTiers(trackers, { random, mostRestMs: pace.mostRestMs, wasComplete: torrent.complete }),
+        trackers: new TrackerTiers(trackers, { random, schemes, mostRestMs: pace.mostRestMs, wasComplete: torrent.complete }),
         timer: undefined,
         intervalS: undefined,
         minIntervalS: undefined,
@@ -116,6 +139,7 @@ export class Announcer {
 
   readonly #announceAll = (): void => {
     for (const swarm of this.#swarms.values()) void this.#announce(swarm);
+    this.#joinSwarms();
   };
 
   #schedule(swarm: Swarm, answered: boolean): void {
@@ -138,7 +162,7 @@ export class Announcer {
     }
     swarm.busy = true;
     clearTimeout(swarm.timer);
-    const answered = await this.#askInTurn(swarm);
+    const answered = await this.#askInTurn(swarm, swarm.trackers.due(this.#options.clock.nowMs()));
     swarm.busy = false;
     const again = swarm.again;
     swarm.again = false;
@@ -146,10 +170,17 @@ export class Announcer {
     else this.#schedule(swarm, answered);
   }
 
-  /** Asks the trackers that are due; false where none answers. */
-  async #askInTurn(swarm: Swarm): Promise<boolean> {
-    const { clock, logger } = this.#options;
-    const due = swarm.trackers.due(clock.nowMs());
+  /** Never rejects. */
+  async #askAdded(swarm: Swarm, added: readonly TrackerState[]): Promise<void> {
+    const isIdle = swarm.trackers.all.length === added.length;
+    const answered = await this.#askInTurn(swarm, added);
+    // what is due else has its own timer, unless these are all
+    if (!swarm.busy && (answered || isIdle)) this.#schedule(swarm, answered);
+  }
+
+  /** Asks these trackers, the best first; false where none answers. */
+  async #askInTurn(swarm: Swarm, due: readonly TrackerState[]): Promise<boolean> {
+    const { logger } = this.#options;
     if (due.length === 0) return false;
     const { signal } = this.#stopping;
     const attempts = due.map((tracker) => (inner: AbortSignal) => this.#askOne(swarm, tracker, inner));
@@ -173,6 +204,7 @@ export class Announcer {
     try {
       const answer = await this.#announceAt({ tracker, swarm, event, signal });
       retryInS = answer.retryInS;
+      if (!swarm.trackers.has(tracker)) throw new SkimmerError("cancelled", "the tracker is none of the torrent's any more");
       if (answer.failure !== undefined) throw new SkimmerError("protocol", `the tracker refuses: ${answer.failure}`);
       if (answer.warning !== undefined && answer.warning !== tracker.last?.warning)
         logger.warn({ tracker: trackerHost(tracker.url), warning: answer.warning }, "a tracker warns");
@@ -212,4 +244,8 @@ export class Announcer {
     };
     return client.announce(tracker.url, announce, { signal, timeoutMs: pace.timeoutMs });
   }
+}
+
+function allSwarms({ infoHashes: { live, v1, v2 } }: Torrent): readonly (InfoHash | undefined)[] {
+  return [live, v1, v2];
 }

@@ -16,7 +16,7 @@ declare module "bittorrent-dht" {
   }
 
   export class Client extends EventEmitter<DhtEvents> {
-    constructor(options: { bootstrap: readonly string[] | false; socket: Socket; maxPeers: number; maxTables: number; maxValues: number });
+    constructor(options: { bootstrap: readonly DhtNode[] | false; socket: Socket; maxPeers: number; maxTables: number; maxValues: number });
     address(): { readonly address: string; readonly port: number };
     addNode(node: DhtNode): void;
     /** Searches the table; peers are told by events. */

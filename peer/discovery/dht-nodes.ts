@@ -2,7 +2,7 @@
  * Nodes of the DHT that answered in an earlier life: a small JSON file. Drives. A damaged file is an empty one.
  */
 import { readFile, rename, writeFile } from "node:fs/promises";
-import { isIPv4 } from "node:net";
+import { isIP } from "node:net";
 
 export interface DhtNode {
   readonly host: string;
@@ -30,5 +30,5 @@ export async function writeNodes(path: string, nodes: readonly DhtNode[]): Promi
 
 function isNode(value: unknown): value is DhtNode {
   const { host, port } = (value ?? {}) as Partial<DhtNode>;
-  return typeof host === "string" && isIPv4(host) && Number.isInteger(port) && Number(port) > 0 && Number(port) < 65536;
+  return typeof host === "string" && isIP(host) > 0 && Number.isInteger(port) && Number(port) > 0 && Number(port) < 65536;
 }

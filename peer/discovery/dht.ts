@@ -1,19 +1,26 @@
 /**
  * The distributed hash table (BEP 5): finds and is found without any tracker. Drives bittorrent-dht, which is loaded when first needed.
  *
- * IPv4 only: the package does not speak BEP 32. Nodes that answered are kept in a file, so that the next life needs no bootstrap node.
+ * One table, over IPv4 or IPv6 (BEP 32; the package knows IPv4 only, so that others stand in for IPv6 addresses). Nodes that answered are kept in a file, so that the next life needs no bootstrap node.
  * Invariant: at most MOST_LOOKUPS searches at a time; a torrent is announced every quarter of an hour, one that lacks peers each half minute.
  */
+import { randomBytes } from "node:crypto";
+import type dgram from "node:dgram";
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
 import type { Client } from "bittorrent-dht";
-import { formatHostPort, type HostPort } from "../../system/addresses.ts";
+import type { HostPort } from "../../system/addresses.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { Logger } from "../../system/logger.ts";
 import type { InfoHash } from "../../torrents/ids.ts";
 import type { FoundPeer } from "./announce.ts";
 import { type DhtNode, readNodes, writeNodes } from "./dht-nodes.ts";
+import { dht6Socket } from "./dht6-socket.ts";
 import { guardedSocket } from "./guarded-socket.ts";
+import { StandIns } from "./stand-ins.ts";
 
 export interface DhtOptions {
+  readonly family: 4 | 6;
   /** Where the peer port listens; the UDP port has the same number where that is free. */
   readonly peer: HostPort;
   /** The port that peers dial from outside; absent: the same. */
@@ -43,20 +50,26 @@ const FIRST_AGAIN_MS = 10_000;
 const MOST_LOOKUPS = 4;
 const MOST_STORED_PEERS = 1000;
 const SAVE_EVERY_MS = 10 * 60_000;
+const KEY_BYTES = 32;
 
 export class Dht implements AsyncDisposable {
   readonly #options: DhtOptions;
   readonly #client: Client;
+  readonly #names: Names;
   readonly #sought = new Map<InfoHash, Sought>();
   readonly #queue: Sought[] = [];
   readonly #saveTimer: NodeJS.Timeout;
   #lookups = 0;
   #closed = false;
 
-  private constructor(options: DhtOptions, client: Client) {
+  private constructor(options: DhtOptions, client: Client, names: Names) {
     this.#options = options;
     this.#client = client;
-    const onPeer = (peer: FoundPeer, infoHash: Buffer): void => this.#sought.get(infoHash.toString("hex") as InfoHash)?.onPeer(peer);
+    this.#names = names;
+    const onPeer = (peer: FoundPeer, infoHash: Buffer): void => {
+      const host = names.hostOf(peer.host);
+      if (host !== undefined) this.#sought.get(infoHash.toString("hex") as InfoHash)?.onPeer({ host, port: peer.port });
+    };
     client.on("peer", onPeer);
     // told to us as a node of the table
     client.on("announce", onPeer);
@@ -70,10 +83,13 @@ export class Dht implements AsyncDisposable {
   static async open(options: DhtOptions): Promise<Dht> {
     const { Client } = await import("bittorrent-dht");
     const known = await readNodes(options.file);
-    const { clock, logger } = options;
-    const socket = guardedSocket({ nowMs: () => clock.nowMs(), onDropped: (err) => logger.debug({ err }, "a DHT datagram was dropped") });
-    await bind(socket, options.peer);
-    const bootstrap = [...options.bootstrap, ...known].map((node) => formatHostPort(node));
+    const { clock, logger, family } = options;
+    const onDropped = (err: unknown): void => logger.debug({ err }, "a DHT datagram was dropped");
+    const guarded = guardedSocket({ family, nowMs: () => clock.nowMs(), onDropped });
+    const standIns = new StandIns(randomBytes(KEY_BYTES));
+    const [socket, names] = family === 4 ? [guarded, AS_THEY_ARE] : [dht6Socket(guarded, standIns), standIns];
+    await bind(socket, options);
+    const bootstrap = [...options.bootstrap, ...known].flatMap((node) => nodeFor(node, { family, names }) ?? []);
     const client = new Client({
       bootstrap: bootstrap.length === 0 ? false : bootstrap,
       socket,
@@ -83,7 +99,7 @@ export class Dht implements AsyncDisposable {
     });
     // the package listens for it, and was not there when it happened
     socket.emit("listening");
-    return new Dht(options, client);
+    return new Dht(options, client, names);
   }
 
   /** The UDP port. */
@@ -93,7 +109,17 @@ export class Dht implements AsyncDisposable {
 
   /** A node that a torrent or a peer named. */
   addNode(node: DhtNode): void {
-    this.#client.addNode(node);
+    const { family } = this.#options;
+    const add = (found: DhtNode): void => {
+      const known = nodeFor(found, { family, names: this.#names });
+      if (known !== undefined && !this.#closed) this.#client.addNode(known);
+    };
+    if (family === 4 || isIP(node.host) > 0) return add(node);
+    // the package would look for an IPv4 address
+    lookup(node.host, { family }).then(
+      ({ address }) => add({ host: address, port: node.port }),
+      () => undefined,
+    );
   }
 
   /** Announces and searches now and then, until the answer is disposed of. */
@@ -134,7 +160,11 @@ export class Dht implements AsyncDisposable {
 
   async #save(): Promise<void> {
     const { file, logger } = this.#options;
-    await writeNodes(file, this.#client.toJSON().nodes).catch((error: unknown) => logger.warn({ err: error }, "DHT nodes were not kept"));
+    const nodes = this.#client.toJSON().nodes.flatMap(({ host, port }) => {
+      const real = this.#names.hostOf(host);
+      return real === undefined ? [] : [{ host: real, port }];
+    });
+    await writeNodes(file, nodes).catch((error: unknown) => logger.warn({ err: error }, "DHT nodes were not kept"));
   }
 
   #enqueue(sought: Sought): void {
@@ -148,6 +178,7 @@ export class Dht implements AsyncDisposable {
       if (sought === undefined) return;
       if (this.#sought.get(sought.infoHash) !== sought) continue;
       this.#lookups++;
+      if (this.#options.family === 6) this.#beginAnew();
       const first = sought.askedMs === Number.NEGATIVE_INFINITY;
       sought.askedMs = this.#options.clock.nowMs();
       const { peer, announcedPort = peer.port } = this.#options;
@@ -165,6 +196,11 @@ export class Dht implements AsyncDisposable {
     }
   }
 
+  /** An empty table asks those that it began with: the package does so itself where it knows their addresses. */
+  #beginAnew(): void {
+    if (this.#client.toJSON().nodes.length === 0) for (const node of this.#options.bootstrap) this.addNode(node);
+  }
+
   #again(sought: Sought, delayMs: number): void {
     clearTimeout(sought.timer);
     if (this.#closed || this.#sought.get(sought.infoHash) !== sought) return;
@@ -173,9 +209,25 @@ export class Dht implements AsyncDisposable {
   }
 }
 
+/** How the package calls hosts. */
+interface Names {
+  standInFor(host: string): string | undefined;
+  hostOf(standIn: string): string | undefined;
+}
+
+const AS_THEY_ARE: Names = { standInFor: (host) => host, hostOf: (host) => host };
+
+/** A node as the package takes it; undefined where it is none of this table's, or has a name only, which the package can read for IPv4. */
+function nodeFor(node: DhtNode, { family, names }: { family: 4 | 6; names: Names }): DhtNode | undefined {
+  const kind = isIP(node.host);
+  if (family === 4) return kind === 6 ? undefined : node;
+  const host = kind === 6 ? names.standInFor(node.host) : undefined;
+  return host === undefined ? undefined : { host, port: node.port };
+}
+
 /** The wanted port, or any free one. */
-async function bind(socket: ReturnType<typeof guardedSocket>, { host, port }: HostPort): Promise<void> {
-  const address = host === "::" || host === "localhost" ? "0.0.0.0" : host;
+async function bind(socket: dgram.Socket, { family, peer: { host, port } }: Pick<DhtOptions, "family" | "peer">): Promise<void> {
+  const address = family === 4 && (host === "::" || host === "localhost") ? "0.0.0.0" : host;
   const bindAt = (wanted: number): Promise<void> =>
     new Promise((resolve, reject) => {
       socket.once("error", reject);

@@ -2,25 +2,31 @@
  * How this host finds peers: trackers, the local network, the DHT, each for the torrents that it is for (reach.ts). Drives.
  * Local discovery and DHT are opened with the first torrent that may use them.
  */
+import { randomBytes } from "node:crypto";
 import type { HostPort } from "../../system/addresses.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { Logger } from "../../system/logger.ts";
-import type { InfoHash } from "../../torrents/ids.ts";
+import type { InfoHash, PeerId } from "../../torrents/ids.ts";
+import { makePeerId } from "../../torrents/peer-id.ts";
 import type { HostLabels } from "../../torrents/task-api.ts";
+import { isMet, type MetPeer, type ReachablePeer } from "../engine/met-peer.ts";
 import type { Engine, Torrent } from "../engine/types.ts";
 import type { FoundPeer } from "./announce.ts";
 import { PATIENT_STARVING_INTERVAL_MS, STARVING_INTERVAL_MS } from "./announce-plan.ts";
-import { Announcer } from "./announcer.ts";
-import { Dht } from "./dht.ts";
+import { type AnnouncePart, Announcer, type AnnouncerOptions } from "./announcer.ts";
+import { DhtPair } from "./dht-pair.ts";
 import { findPeers, type PeerWish } from "./find-peers.ts";
 import type { HttpGet } from "./http-get.ts";
 import { Lsd } from "./lsd.ts";
 import { Membership, type Place } from "./membership.ts";
 import { type Openness, type Reach, reaches } from "./reach.ts";
 import { TrackerClient } from "./tracker-client.ts";
-import { trackerScheme } from "./tracker-scheme.ts";
-import { areAt, type Tiers, withoutTwins } from "./tracker-tiers.ts";
+import { PLAIN_SCHEMES, type TrackerScheme } from "./tracker-scheme.ts";
+import { areAt, type Tiers, trackersOver, webSidesOf, withoutTwins } from "./tracker-tiers.ts";
 import { UdpTrackers } from "./udp-tracker.ts";
+import type { WebCalls } from "./web-calls.ts";
+import { webSearch } from "./web-search.ts";
+import { WebTrackers } from "./web-trackers.ts";
 
 /** What a user may choose. */
 export interface DiscoverySettings {
@@ -30,7 +36,9 @@ export interface DiscoverySettings {
 }
 
 export interface DiscoveryOptions extends DiscoverySettings {
-  readonly engine: Pick<Engine, "address" | "advertisedPort" | "peerId">;
+  readonly engine: Pick<Engine, "address" | "advertisedPort" | "peerId" | "find" | "take">;
+  /** Calls over WebRTC; absent: WebSocket trackers are not used. */
+  readonly calls?: WebCalls;
   /** Base URLs of the supernodes: their trackers are ours. */
   readonly supernodes: readonly string[];
   /** For trackers of ours only, like `spare`. */
@@ -63,58 +71,78 @@ const MOST_FOUND = 50;
 const OWN_PACE = { mostRestMs: 60_000, starvingIntervalMs: STARVING_INTERVAL_MS, timeoutMs: 5_000 };
 const PATIENT_PACE = { mostRestMs: 30 * 60_000, starvingIntervalMs: PATIENT_STARVING_INTERVAL_MS, timeoutMs: 15_000 };
 
+const PEER_ID_BYTES = 20;
+const WEB_SCHEMES: readonly TrackerScheme[] = ["ws"];
+
 export class Discovery implements AsyncDisposable {
   readonly #options: DiscoveryOptions;
   readonly #udp: UdpTrackers;
+  readonly #web: WebTrackers | undefined;
   readonly #client: TrackerClient;
   /** Of torrents whose metadata was looked for: they are joined next. */
   readonly #found = new Map<InfoHash, FoundPeer[]>();
   #lsd: Lsd | undefined;
-  #dht: Promise<Dht | undefined> | undefined;
+  #dht: Promise<DhtPair | undefined> | undefined;
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
     this.#udp = new UdpTrackers({ nowMs: () => options.clock.nowMs(), random: options.random });
-    this.#client = new TrackerClient({ get: options.get, udp: this.#udp });
+    this.#web = options.calls && new WebTrackers({ ...options, calls: options.calls, ...meetings(options.engine) });
+    this.#client = new TrackerClient({ get: options.get, udp: this.#udp, web: this.#web });
   }
 
   /** Whether such a torrent's peers can be found while all of its trackers are away. */
   worksWithoutTrackers(openness: Openness): boolean {
-    return reaches(this.#options.lsd, openness) || reaches(this.#options.dht, openness);
+    const { lsd, dht } = this.waysOf(openness);
+    return lsd || dht;
+  }
+
+  /** Which ways to peers that need no tracker are taken for such a torrent. */
+  waysOf(openness: Openness): { lsd: boolean; dht: boolean } {
+    return { lsd: reaches(this.#options.lsd, openness), dht: reaches(this.#options.dht, openness) };
+  }
+
+  /** Whether WebSocket trackers are asked, and the peers that they know are ours. */
+  get webrtc(): boolean {
+    return this.#web !== undefined;
   }
 
   /** Begins to announce the torrent. */
   join(options: JoinOptions): Membership {
-    const { engine, supernodes, labels, spare, clock, random, logger } = this.#options;
+    const { engine, clock, random, logger } = this.#options;
     const { torrent, trackers, openness, starving, sociable } = options;
-    const ours = options.ours || areAt(trackers, supernodes);
-    const announcer = new Announcer({
-      torrent,
-      trackers: ours ? withoutTwins(trackers) : trackers,
-      peerId: engine.peerId,
-      port: engine.advertisedPort,
-      starving,
-      sociable,
-      labels: ours ? labels : {},
-      spare: ours ? spare : () => undefined,
-      pace: ours ? OWN_PACE : PATIENT_PACE,
-      client: this.#client,
-      clock,
-      random,
-      logger,
-    });
+    const { peerId, advertisedPort: port } = engine;
+    const common = { torrent, peerId, port, starving, sociable, client: this.#client, clock, random, logger };
+    const partsOf = (tiers: Tiers) => this.#partsOf({ ...options, trackers: tiers });
+    const announcers = partsOf(trackers).map((part) => new Announcer({ ...common, ...part }));
     const places = this.#placesFor(openness, options.dhtNodes);
     for (const infoHash of Object.values(torrent.infoHashes)) this.#handOver(torrent, infoHash, openness);
-    const membership = new Membership({ torrent, announcer, places, starving, sociable });
+    const membership = new Membership({ torrent, announcers, partsOf, places, starving, sociable });
     membership.start();
     return membership;
+  }
+
+  /** Nodes of the DHT that such a torrent names. */
+  addDhtNodes(nodes: readonly HostPort[], openness: Openness): void {
+    if (nodes.length > 0 && reaches(this.#options.dht, openness)) void this.#openDht(nodes);
+  }
+
+  /** For trackers that tell addresses and, where they are asked at all, for WebSocket trackers: what is announced to whom. */
+  #partsOf(options: JoinOptions): (AnnouncePart & Pick<AnnouncerOptions, "schemes" | "swarms">)[] {
+    const { supernodes, labels, spare } = this.#options;
+    const { trackers } = options;
+    const ours = options.ours || areAt(trackers, supernodes);
+    const told = ours ? { labels, spare, pace: OWN_PACE } : { labels: {}, spare: () => undefined, pace: PATIENT_PACE };
+    const plain = this.#web === undefined ? trackers : trackersOver(PLAIN_SCHEMES, trackers);
+    const part = { ...told, trackers: ours ? withoutTwins(plain) : plain };
+    return this.#web === undefined ? [part] : [part, { ...told, ...webPart({ ...options, ours, supernodes }) }];
   }
 
   /**
    * Peers of a torrent of which only the hash is known, as they are found; ends when nobody has more to say. It may turn out to be private:
    * the DHT is searched without being told of us, and the local network is left out where somebody else can be asked.
    */
-  async *find(wish: PeerWish, signal: AbortSignal): AsyncGenerator<FoundPeer[]> {
+  async *find(wish: PeerWish, signal: AbortSignal): AsyncGenerator<ReachablePeer[]> {
     const { engine } = this.#options;
     const places = this.#quietPlacesFor(wish);
     const found: FoundPeer[] = [];
@@ -127,12 +155,13 @@ export class Discovery implements AsyncDisposable {
       port: engine.advertisedPort,
       signal,
     })) {
-      found.push(...peers);
+      found.push(...peers.filter((peer) => !isMet(peer)));
       yield peers;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#web?.[Symbol.dispose]();
     await this.#lsd?.[Symbol.asyncDispose]();
     await (await this.#dht)?.[Symbol.asyncDispose]();
     await this.#udp[Symbol.asyncDispose]();
@@ -156,7 +185,11 @@ export class Discovery implements AsyncDisposable {
 
   async #quietPlacesFor({ trackers, hasPeers, dhtNodes }: PeerWish): Promise<Place[]> {
     const places: Place[] = [];
-    const canAsk = hasPeers || trackers.flat().some((url) => trackerScheme(url) !== "other");
+    const { calls, clock, random } = this.#options;
+    const webTrackers = trackersOver(WEB_SCHEMES, trackers).flat();
+    const peerId = makePeerId("peer", randomBytes(PEER_ID_BYTES));
+    if (calls !== undefined && webTrackers.length > 0) places.push(webSearch({ trackers: webTrackers, peerId, calls, clock, random }));
+    const canAsk = hasPeers || places.length > 0 || trackersOver(PLAIN_SCHEMES, trackers).flat().length > 0;
     if (!canAsk && reaches(this.#options.lsd, "added")) places.push(this.#openLsd());
     const dht = reaches(this.#options.dht, "added") ? await this.#openDht(dhtNodes) : undefined;
     if (dht !== undefined) places.push({ join: ({ infoHash, onPeer }) => dht.search(infoHash, onPeer) });
@@ -170,11 +203,11 @@ export class Discovery implements AsyncDisposable {
   }
 
   /** undefined where there is no port for it: once is enough to say so. */
-  async #openDht(nodes: readonly HostPort[]): Promise<Dht | undefined> {
+  async #openDht(nodes: readonly HostPort[]): Promise<DhtPair | undefined> {
     const { engine, dhtBootstrap, dhtFile, clock, random, logger } = this.#options;
     const where = { peer: engine.address, announcedPort: engine.advertisedPort, bootstrap: dhtBootstrap, file: dhtFile };
     const options = { ...where, clock, random, logger };
-    this.#dht ??= Dht.open(options).catch((error: unknown) => {
+    this.#dht ??= DhtPair.open(options).catch((error: unknown) => {
       logger.warn({ err: error }, "the DHT cannot be used");
       return undefined;
     });
@@ -182,4 +215,23 @@ export class Discovery implements AsyncDisposable {
     for (const node of nodes) dht?.addNode(node);
     return dht;
   }
+}
+
+/** Where peers met over WebRTC go. */
+function meetings(engine: DiscoveryOptions["engine"]) {
+  return {
+    onPeer: (peer: MetPeer): void => engine.take(peer),
+    isConnected: (infoHash: InfoHash, peerId: PeerId): boolean =>
+      engine.find(infoHash)?.peers.some((peer) => peer.peerId === peerId) ?? false,
+  };
+}
+
+/**
+ * What is announced at WebSocket trackers: the final torrent. Public tasks of a supernode are too, at its own, but only what is complete, for browsers:
+ * hosts that download them have TCP, and each that lacks pieces there would have a seeder called to serve browsers.
+ */
+function webPart({ trackers, openness, ours, supernodes }: JoinOptions & { supernodes: readonly string[] }) {
+  const isTask = ours && openness === "task";
+  const swarms = ({ complete, infoHashes: { v1, v2 } }: Torrent) => (isTask && !complete ? [] : [v1 ?? v2]);
+  return { trackers: isTask ? webSidesOf(trackers, supernodes) : trackersOver(WEB_SCHEMES, trackers), schemes: WEB_SCHEMES, swarms };
 }

@@ -4,11 +4,12 @@
  */
 import type { HostPort } from "../../system/addresses.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
+import type { ReachablePeer } from "../engine/met-peer.ts";
 import { type FoundPeer, MOST_PEERS } from "./announce.ts";
 import type { Place } from "./membership.ts";
 import type { TrackerClient } from "./tracker-client.ts";
-import { trackerScheme } from "./tracker-scheme.ts";
-import type { Tiers } from "./tracker-tiers.ts";
+import { PLAIN_SCHEMES } from "./tracker-scheme.ts";
+import { type Tiers, trackersOver } from "./tracker-tiers.ts";
 
 export interface PeerWish {
   readonly infoHash: InfoHash;
@@ -33,12 +34,12 @@ const NUMWANT = 50;
 const FIND_LIMIT_MS = 60_000;
 
 /** Batches of peers, each peer once. Ends early where there are only trackers and all of them answered. Never rejects. */
-export async function* findPeers(wish: PeerWish, options: FindOptions): AsyncGenerator<FoundPeer[]> {
+export async function* findPeers(wish: PeerWish, options: FindOptions): AsyncGenerator<ReachablePeer[]> {
   const limit = AbortSignal.any([options.signal, AbortSignal.timeout(FIND_LIMIT_MS)]);
   const known = new Set<string>();
-  let batch: FoundPeer[] = [];
+  let batch: ReachablePeer[] = [];
   let wake = Promise.withResolvers<void>();
-  const onPeers = (peers: readonly FoundPeer[]): void => {
+  const onPeers = (peers: readonly ReachablePeer[]): void => {
     for (const peer of peers) {
       const key = `${peer.host} ${peer.port}`;
       if (known.size < MOST_PEERS && !known.has(key)) batch.push(peer);
@@ -71,7 +72,7 @@ async function askTrackers(wish: PeerWish, options: FindOptions, onPeers: (peers
   const { client, peerId, port, signal } = options;
   const { infoHash } = wish;
   const announce = { infoHash, peerId, port, uploaded: 0, downloaded: 0, left: 1, numwant: NUMWANT };
-  const trackers = wish.trackers.flat().filter((url) => trackerScheme(url) !== "other");
+  const trackers = trackersOver(PLAIN_SCHEMES, wish.trackers).flat();
   const asked = trackers
     .slice(0, MOST_TRACKERS)
     .map(async (url) => onPeers((await client.announce(url, announce, { signal, timeoutMs: ANNOUNCE_TIMEOUT_MS })).peers));

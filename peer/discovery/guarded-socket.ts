@@ -13,14 +13,15 @@ const ID_BYTES = 20;
 const IDS = ["id", "info_hash", "target"];
 
 export interface GuardOptions {
+  readonly family: 4 | 6;
   readonly nowMs: () => number;
   /** Hears of each datagram that was dropped. */
   readonly onDropped: (why: unknown) => void;
 }
 
-/** An IPv4 socket that is not bound yet. */
-export function guardedSocket({ nowMs, onDropped }: GuardOptions): dgram.Socket {
-  const socket = dgram.createSocket("udp4");
+/** A socket that is not bound yet. */
+export function guardedSocket({ family, nowMs, onDropped }: GuardOptions): dgram.Socket {
+  const socket = dgram.createSocket({ type: `udp${family}`, ipv6Only: family === 6 });
   const on = socket.on.bind(socket);
   let secondMs = 0;
   let count = 0;

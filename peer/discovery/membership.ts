@@ -3,19 +3,23 @@
  * Each of its info hashes is told of; those of the final torrents as soon as they are known.
  */
 import type { InfoHash } from "../../torrents/ids.ts";
+import type { MetPeer } from "../engine/met-peer.ts";
 import type { Torrent } from "../engine/types.ts";
 import type { FoundPeer } from "./announce.ts";
-import type { Announcer } from "./announcer.ts";
-import type { TrackerStatus } from "./tracker-tiers.ts";
+import type { AnnouncePart, Announcer } from "./announcer.ts";
+import type { Tiers, TrackerStatus } from "./tracker-tiers.ts";
 
 /** A way of finding peers that needs no tracker. */
 export interface Place {
-  join(what: { infoHash: InfoHash; hasPieces: () => boolean; onPeer: (peer: FoundPeer) => void }): Disposable & { hurry(): void };
+  join(what: { infoHash: InfoHash; hasPieces: () => boolean; onPeer: (peer: FoundPeer | MetPeer) => void }): Disposable & { hurry(): void };
 }
 
 export interface MembershipOptions {
   readonly torrent: Torrent;
-  readonly announcer: Announcer;
+  /** One for trackers that tell addresses, and one for WebSocket trackers, whose peers are others. */
+  readonly announcers: readonly Announcer[];
+  /** What each announcer is to do with such trackers. */
+  readonly partsOf: (trackers: Tiers) => readonly AnnouncePart[];
   /** Without the trackers; resolves when they are open. */
   readonly places: Promise<readonly Place[]>;
   /** True while the download wants more peers than it has. */
@@ -39,8 +43,8 @@ export class Membership {
   }
 
   start(): void {
-    const { torrent, announcer, places } = this.#options;
-    announcer.start();
+    const { torrent, announcers, places } = this.#options;
+    for (const announcer of announcers) announcer.start();
     void places.then((opened) => {
       if (this.#stopped || opened.length === 0) return;
       this.#places = opened;
@@ -53,12 +57,18 @@ export class Membership {
 
   /** Asks everywhere soon: the download lacks peers. */
   hurry(): void {
-    this.#options.announcer.hurry();
+    for (const announcer of this.#options.announcers) announcer.hurry();
     this.#hurryPlaces();
   }
 
   get trackers(): TrackerStatus[] {
-    return this.#options.announcer.trackers;
+    return this.#options.announcers.flatMap(({ trackers }) => trackers).sort((a, b) => a.tier - b.tier);
+  }
+
+  /** From now on these trackers. */
+  useTrackers(trackers: Tiers): void {
+    const { announcers, partsOf } = this.#options;
+    for (const [at, part] of partsOf(trackers).entries()) announcers[at].change(part);
   }
 
   /** Leaves; trackers are told, until `signal` ends the patience. */
@@ -68,7 +78,7 @@ export class Membership {
     this.#options.torrent.off("final", this.#joinAll);
     for (const joined of this.#joined.values()) for (const one of joined) one[Symbol.dispose]();
     this.#joined.clear();
-    await this.#options.announcer.stop(signal);
+    await Promise.all(this.#options.announcers.map((announcer) => announcer.stop(signal)));
   }
 
   #hurryPlaces(): void {
@@ -79,7 +89,7 @@ export class Membership {
     const { torrent, sociable } = this.#options;
     for (const infoHash of Object.values(torrent.infoHashes)) {
       if (infoHash === undefined || this.#joined.has(infoHash)) continue;
-      const onPeer = (peer: FoundPeer): void => {
+      const onPeer = (peer: FoundPeer | MetPeer): void => {
         if (sociable() && !torrent.complete) torrent.addPeers([peer], infoHash);
       };
       const hasPieces = (): boolean => torrent.stats.piecesHave > 0;

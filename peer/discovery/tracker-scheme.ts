@@ -1,7 +1,13 @@
 /** By which protocol a tracker is asked. Decides. */
 
-/** `other`: not by this host. WebSocket trackers only know peers that speak WebRTC. */
-export function trackerScheme(tracker: string): "http" | "udp" | "other" {
+/** ws: it brings together peers that speak WebRTC, for hosts that do too. `other`: not by this host. */
+export type TrackerScheme = "http" | "udp" | "ws" | "other";
+
+/** Trackers that tell addresses to dial. */
+export const PLAIN_SCHEMES: readonly TrackerScheme[] = ["http", "udp"];
+
+export function trackerScheme(tracker: string): TrackerScheme {
   if (/^https?:\/\//i.test(tracker)) return "http";
-  return /^udp:\/\//i.test(tracker) ? "udp" : "other";
+  if (/^udp:\/\//i.test(tracker)) return "udp";
+  return /^wss?:\/\//i.test(tracker) ? "ws" : "other";
 }

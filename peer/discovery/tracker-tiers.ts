@@ -7,7 +7,7 @@
 import type { AnnounceAnswer } from "./announce.ts";
 import { retryDelayMs } from "./announce-plan.ts";
 import { shownTracker } from "./shown-tracker.ts";
-import { trackerScheme } from "./tracker-scheme.ts";
+import { PLAIN_SCHEMES, type TrackerScheme, trackerScheme } from "./tracker-scheme.ts";
 
 /** Each tier is one tracker, or several that are equally good. */
 export type Tiers = readonly (string | readonly string[])[];
@@ -15,7 +15,7 @@ export type Tiers = readonly (string | readonly string[])[];
 /** One tracker, as this swarm knows it. */
 export interface TrackerState {
   readonly url: string;
-  readonly tier: number;
+  tier: number;
   /** In a row. */
   failures: number;
   restsUntilMs: number;
@@ -45,24 +45,46 @@ export interface TrackerStatus {
 
 const MOST_TRACKERS = 100;
 
-export class TrackerTiers {
-  readonly #tiers: TrackerState[][];
-  readonly #unsupported: readonly TrackerStatus[];
-  readonly #mostRestMs: number;
+interface TiersOptions {
+  readonly random: () => number;
+  readonly mostRestMs: number;
+  readonly wasComplete: boolean;
+  /** By which this host can ask; default: all but WebSockets. */
+  readonly schemes?: readonly TrackerScheme[];
+}
 
-  constructor(tiers: Tiers, options: { random: () => number; mostRestMs: number; wasComplete: boolean }) {
+export class TrackerTiers {
+  readonly #options: TiersOptions;
+  #tiers: TrackerState[][] = [];
+  #unsupported: readonly TrackerStatus[] = [];
+
+  constructor(tiers: Tiers, options: TiersOptions) {
+    this.#options = options;
+    this.replace(tiers, options);
+  }
+
+  /** From now on these. What is known of those that stay is kept, and their order within a tier. */
+  replace(tiers: Tiers, { wasComplete }: { wasComplete: boolean }): { readonly added: TrackerState[]; readonly gone: TrackerState[] } {
+    const { random, schemes = PLAIN_SCHEMES } = this.#options;
     const all = numbered(tiers);
-    this.#mostRestMs = options.mostRestMs;
+    const before = this.all;
+    const known = new Map(before.map((tracker) => [tracker.url, tracker]));
+    const usable = all.filter(({ url }) => schemes.includes(trackerScheme(url)));
     this.#unsupported = all
-      .filter(({ url }) => trackerScheme(url) === "other")
-      .map(({ url, tier }) => ({ url: shownTracker(url), tier, state: "unsupported" }));
-    const usable = all.filter(({ url }) => trackerScheme(url) !== "other");
-    this.#tiers = tiers.map((_, tier) =>
-      shuffled(
-        usable.filter((tracker) => tracker.tier === tier),
-        options.random,
-      ).map((tracker) => fresh(tracker, options.wasComplete)),
-    );
+      .filter(({ url }) => !schemes.includes(trackerScheme(url)))
+      .map(({ url, tier }) => ({ url: shownTracker(url), tier, state: "unsupported", message: whyNot(url) }));
+    const tierOf = new Map(usable.map(({ url, tier }) => [url, tier]));
+    const added = usable.filter(({ url }) => !known.has(url)).map((tracker) => fresh(tracker, wasComplete));
+    const kept = before.filter(({ url }) => tierOf.has(url));
+    for (const tracker of kept) tracker.tier = tierOf.get(tracker.url) ?? tracker.tier;
+    const inTier = (trackers: readonly TrackerState[], tier: number): TrackerState[] => trackers.filter((tracker) => tracker.tier === tier);
+    this.#tiers = tiers.map((_, tier) => [...inTier(kept, tier), ...shuffled(inTier(added, tier), random)]);
+    return { added, gone: before.filter(({ url }) => !tierOf.has(url)) };
+  }
+
+  /** Whether it is one of them still. */
+  has(tracker: TrackerState): boolean {
+    return this.all.includes(tracker);
   }
 
   get all(): TrackerState[] {
@@ -91,13 +113,40 @@ export class TrackerTiers {
   onFailure(tracker: TrackerState, failure: { problem: string; retryInS: number | undefined; nowMs: number; random: number }): void {
     tracker.failures++;
     tracker.problem = failure.problem;
-    const ownMs = retryDelayMs({ failures: tracker.failures, mostMs: this.#mostRestMs, random: failure.random });
+    const ownMs = retryDelayMs({ failures: tracker.failures, mostMs: this.#options.mostRestMs, random: failure.random });
     tracker.restsUntilMs = failure.nowMs + Math.max(ownMs, (failure.retryInS ?? 0) * 1000);
   }
 
   get status(): TrackerStatus[] {
     return [...this.all.map(statusOf), ...this.#unsupported].sort((a, b) => a.tier - b.tier);
   }
+}
+
+/** The trackers that are asked by these schemes, each in the tier that it is in. */
+export function trackersOver(schemes: readonly TrackerScheme[], tiers: Tiers): Tiers {
+  return tiers.map((tier) => [tier].flat().filter((url) => schemes.includes(trackerScheme(url))));
+}
+
+/** The WebSocket sides of those trackers that are at one of the supernodes: same host and port, no passkey, since they know public content only. */
+export function webSidesOf(tiers: Tiers, supernodes: readonly string[]): Tiers {
+  const own = tiers.flat().filter((url) => trackerScheme(url) === "http" && areAt([url], supernodes));
+  const sides = own.map((url) => new URL("/announce", url.replace(/^http/i, "ws")).href);
+  return [...new Set(sides)].map((url) => [url]);
+}
+
+/** What to do where all trackers are of that kind and this host does not use them. */
+export const NEEDS_WEBRTC =
+  "all of its trackers are WebSocket trackers, whose peers speak WebRTC: start the daemon with --webrtc, or name a peer (--peer, x.pe=HOST:PORT)";
+
+/** Whether there are trackers, and all of them over WebSockets. */
+export function areWebOnly(tiers: Tiers): boolean {
+  const urls = tiers.flat();
+  return urls.length > 0 && urls.every((url) => trackerScheme(url) === "ws");
+}
+
+/** Whether this host can use none of the trackers, because it was not told to speak WebRTC. */
+export function needsWebrtc(trackers: readonly TrackerStatus[]): boolean {
+  return trackers.length > 0 && trackers.every(({ state }) => state === "unsupported");
 }
 
 /** Whether all of these trackers are at one of the supernodes; of none there is nothing to spare. */
@@ -136,6 +185,10 @@ function fresh(tracker: { url: string; tier: number }, wasComplete: boolean): Tr
 function statusOf({ url, tier, problem, last }: TrackerState): TrackerStatus {
   const state = problem !== undefined ? "failing" : last === undefined ? "waiting" : "working";
   return { url: shownTracker(url), tier, state, message: problem ?? last?.warning, seeds: last?.seeds, leeches: last?.leeches };
+}
+
+function whyNot(url: string): string | undefined {
+  return trackerScheme(url) === "ws" ? "only a daemon that was started with --webrtc uses it" : undefined;
 }
 
 /** Fisher–Yates, on a copy. */

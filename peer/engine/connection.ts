@@ -1,5 +1,6 @@
 /**
- * One TCP connection to a peer: handshake, then messages in and out. Drives the socket; knows nothing of pieces.
+ * One connection to a peer: handshake, then messages in and out. Drives the socket; knows nothing of pieces.
+ * TCP is what it is made for; over() takes any other stream (WebRTC) to a peer that was met elsewhere.
  *
  * Reading goes through `onread` into one buffer shared by all connections, which is safe because WireParser consumes
  * every byte before the callback returns. Accepted sockets are wrapped anew for that: net.Server has no `onread`
@@ -10,7 +11,9 @@
  * for each connection, small messages joined into one buffer.
  */
 import net from "node:net";
+import type { Duplex } from "node:stream";
 import { SkimmerError } from "../../system/errors.ts";
+import type { MetPeer } from "./met-peer.ts";
 import type { MseDesk } from "./mse/mse-desk.ts";
 import type { Opening, StreamCiphers } from "./mse/mse-keys.ts";
 import { encodeHandshake, HANDSHAKE_BYTES, type Handshake, parseHandshake } from "./wire/handshake.ts";
@@ -30,6 +33,9 @@ function uncorkAll(): void {
   for (const connection of connections) connection.uncork();
 }
 
+/** webrtc: nobody can dial where its bytes come from. */
+export type Transport = "tcp" | "webrtc";
+
 /** Who owns the connection. */
 export interface ConnectionOwner {
   /** Their handshake is here. Answers the parser's handler, or undefined to end the connection. */
@@ -45,12 +51,13 @@ export interface ConnectionOwner {
 /** A peer connection; begins with the handshake in both directions. */
 export class Connection {
   readonly incoming: boolean;
+  readonly transport: Transport;
   host: string;
   port: number;
   lastReadMs = 0;
   lastWriteMs = 0;
   readonly #owner: ConnectionOwner;
-  readonly #socket: net.Socket;
+  readonly #socket: Duplex;
   readonly #nowMs: () => number;
   readonly #encryption: MseDesk | undefined;
   /** The encrypted handshake, while it lasts. */
@@ -70,12 +77,21 @@ export class Connection {
   #closed = false;
 
   private constructor(
-    options: { owner: ConnectionOwner; nowMs: () => number; incoming: boolean; host: string; port: number; encryption?: MseDesk },
-    open: (onread: net.OnReadOpts) => net.Socket,
+    options: {
+      owner: ConnectionOwner;
+      nowMs: () => number;
+      transport: Transport;
+      incoming: boolean;
+      host: string;
+      port: number;
+      encryption?: MseDesk;
+    },
+    open: (onread: net.OnReadOpts) => Duplex,
   ) {
     this.#owner = options.owner;
     this.#nowMs = options.nowMs;
     this.incoming = options.incoming;
+    this.transport = options.transport;
     this.host = options.host;
     this.port = options.port;
     this.#encryption = options.encryption;
@@ -83,7 +99,6 @@ export class Connection {
     this.lastReadMs = this.lastWriteMs = this.#tookMs = options.nowMs();
     sharedReadBuffer ??= Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
     this.#socket = open({ buffer: sharedReadBuffer, callback: (length, buffer) => this.#read(length, buffer as Buffer) });
-    this.#socket.setNoDelay(true);
     this.#socket.on("error", (error) => this.close(error.message));
     this.#socket.on("end", () => this.close("closed by the peer"));
     this.#socket.on("close", () => this.#ended());
@@ -99,8 +114,8 @@ export class Connection {
     encryption?: MseDesk;
     onConnect: (connection: Connection) => void;
   }): Connection {
-    const connection: Connection = new Connection({ ...options, incoming: false }, (onread) =>
-      net.connect({ host: options.host, port: options.port, onread }),
+    const connection: Connection = new Connection({ ...options, transport: "tcp", incoming: false }, (onread) =>
+      net.connect({ host: options.host, port: options.port, noDelay: true, onread }),
     );
     connection.#socket.once("connect", () => options.onConnect(connection));
     return connection;
@@ -110,7 +125,15 @@ export class Connection {
   static accept(options: { owner: ConnectionOwner; nowMs: () => number; socket: net.Socket; encryption?: MseDesk }): Connection {
     const { socket } = options;
     const host = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
-    return new Connection({ ...options, incoming: true, host, port: socket.remotePort ?? 0 }, (onread) => rewrap(socket, onread));
+    const place = { host, port: socket.remotePort ?? 0 };
+    return new Connection({ ...options, ...place, transport: "tcp", incoming: true }, (onread) => rewrap(socket, onread));
+  }
+
+  /** Takes over the stream to a peer that was met; its handshakes are plain, since the stream is encrypted itself. */
+  static over({ stream, host, port, incoming }: MetPeer, options: { owner: ConnectionOwner; nowMs: () => number }): Connection {
+    const connection = new Connection({ ...options, transport: "webrtc", host, port, incoming }, () => stream);
+    stream.on("data", (bytes: Buffer) => connection.#read(bytes.length, bytes));
+    return connection;
   }
 
   get closed(): boolean {
@@ -128,6 +151,14 @@ export class Connection {
     const opening = this.#encryption.outgoing(us.infoHash, handshake);
     this.#opening = opening;
     this.send(opening.begin());
+  }
+
+  /** Says who we are and ends the connection: who dialled learns whom it reached, and that no other handshake is wanted. */
+  decline(us: Parameters<typeof encodeHandshake>[0]): undefined {
+    this.#closeReason = "connected already, or to ourselves";
+    if (!this.incoming) return void this.#socket.destroy();
+    const handshake = encodeHandshake(us);
+    this.#socket.end(this.#ciphers === undefined ? handshake : this.#ciphers.outgoing.applied(handshake), () => this.#socket.destroy());
   }
 
   /** For how long the peer has taken nothing of what waits for it; to be asked a few times a second. */
@@ -265,6 +296,7 @@ function rewrap(socket: net.Socket, onread: net.OnReadOpts): net.Socket {
   bare._server = null;
   const wrapped = new net.Socket({ handle, onread } as unknown as net.SocketConstructorOpts);
   Object.assign(wrapped, { _server: server, server });
+  wrapped.setNoDelay(true);
   wrapped.resume();
   return wrapped;
 }

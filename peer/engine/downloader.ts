@@ -121,13 +121,13 @@ export class Downloader {
 
   /** Orders from one peer up to its depth. */
   fill(link: PeerLink): void {
-    if (!this.on || link.peerChoking || !link.amInterested || link.connection.closed || (this.seedersOnly && !link.seeder)) return;
+    if (!this.on || !link.mayAsk || !link.amInterested || link.connection.closed || (this.seedersOnly && !link.seeder)) return;
     const ranges: BlockRange[] = [];
     const { targetBytes } = link.depth;
     const mostOpen = link.extensions.requestQueue;
     const requestBytes = Math.max(BLOCK_BYTES, Math.min(link.requestBytes, targetBytes * REQUEST_SHARE));
     // what the seeder shows us nobody else has yet: it comes first
-    let roomBytes = link.seeder ? Number.POSITIVE_INFINITY : this.#roomBytes();
+    let roomBytes = link.seeder ? Number.POSITIVE_INFINITY : this.#roomBytes(link);
     while (roomBytes > 0 && link.inFlightBytes < (link.snubbed ? 1 : targetBytes) && link.requests.length < mostOpen) {
       if (!this.#state.downloadLimiter.tryTake(requestBytes, this.#retryOf(link))) break;
       const request = this.#nextRequest(link, requestBytes);
@@ -142,25 +142,30 @@ export class Downloader {
 
   /**
    * What may still be ordered, over all peers: their common rate × (round trip + a short queue). Without this bound every peer would bring
-   * a different piece at a fraction of the rate, and a piece can be passed on only once it is whole.
+   * a different piece at a fraction of the rate, and a piece can be passed on only once it is whole. Where `link` alone brings anything, its own
+   * depth is enough.
    */
-  #roomBytes(): number {
+  #roomBytes(link: PeerLink): number {
     const nowMs = this.#state.clock.nowMs();
+    let isAlone = true;
     let inFlightBytes = 0;
     let roundTripMs = LONGEST_ROUND_TRIP_MS;
-    for (const link of this.#state.links) {
+    for (const other of this.#state.links) {
       // who went silent does not hold up the others
-      if (link.seeder || link.inFlightBytes === 0 || nowMs - link.lastBlockMs > HELP_AFTER_MS) continue;
-      inFlightBytes += link.inFlightBytes;
+      if (other.seeder || other.inFlightBytes === 0 || nowMs - other.lastBlockMs > HELP_AFTER_MS) continue;
+      if (other !== link) isAlone = false;
+      inFlightBytes += other.inFlightBytes;
       // the shortest: what a longer one has on top is mostly waiting in queues, which a longer order would only lengthen
-      if (link.depth.roundTripMs > 0) roundTripMs = Math.min(roundTripMs, link.depth.roundTripMs);
+      if (other.depth.roundTripMs > 0) roundTripMs = Math.min(roundTripMs, other.depth.roundTripMs);
     }
+    if (isAlone) return Number.POSITIVE_INFINITY;
     const seconds = QUEUE_SECONDS + roundTripMs / 1000;
     return Math.max(LEAST_ON_ORDER_BYTES, this.#rate.bytesPerSecond * seconds) - inFlightBytes;
   }
 
   #nextRequest(link: PeerLink, mostBytes: number): OpenRequest | undefined {
-    if (link.current === undefined || !link.current.hasMissing || this.pieces.get(link.current.index) !== link.current) {
+    const { current } = link;
+    if (!current?.hasMissing || this.pieces.get(current.index) !== current || !link.offers(current.index)) {
       link.current = this.#orphan(link) ?? this.#start(link);
     }
     const run = link.current?.takeRun(mostBytes);
@@ -171,20 +176,20 @@ export class Downloader {
   /** A piece with missing blocks that nobody works on. */
   #orphan(link: PeerLink): PieceDownload<PeerLink> | undefined {
     for (const piece of this.pieces.values()) {
-      if (piece.hasMissing && link.bitfield.has(piece.index) && !this.#isCurrent(piece)) return piece;
+      if (piece.hasMissing && link.offers(piece.index) && !this.#isCurrent(piece)) return piece;
     }
     return undefined;
   }
 
   #isCurrent(piece: PieceDownload<PeerLink>): boolean {
-    for (const link of this.#state.links) if (link.current === piece && !link.snubbed && !link.peerChoking) return true;
+    for (const link of this.#state.links) if (link.current === piece && !link.snubbed && link.offers(piece.index)) return true;
     return false;
   }
 
   #start(link: PeerLink): PieceDownload<PeerLink> | undefined {
     if (this.pieces.size + this.#hashing.size >= this.#mostPieces) return undefined;
     const { truth, buffers, random, have, unverified } = this.#state;
-    const allowed = [truth.checkable, this.#wanted].filter((field) => field !== undefined);
+    const allowed = [truth.checkable, this.#wanted, link.peerChoking ? link.allowedFast : undefined].filter((field) => field !== undefined);
     const index = this.picker.pick({ holder: link.bitfield, allowed, taken: [have, unverified, this.#onTheWay] }, random);
     if (index < 0) return undefined;
     const slot = buffers.tryAcquire(truth.paddedLengthAt(index));
@@ -206,7 +211,7 @@ export class Downloader {
       for (const request of other.requests) {
         const { piece } = request;
         const asked = link.requests.some((open) => open.piece === piece && open.begin === request.begin);
-        if (asked || !link.bitfield.has(piece.index) || !piece.wants(request) || request.length > link.requestBytes) continue;
+        if (asked || !link.offers(piece.index) || !piece.wants(request) || request.length > link.requestBytes) continue;
         return { begin: request.begin, length: request.length, piece };
       }
     }
@@ -261,6 +266,7 @@ export class Downloader {
     if (request === undefined) return;
     // what a cancel answers is no refusal: the block is here
     const refused = !link.peerChoking && request.piece.wants(request) && link.bitfield.has(range.index);
+    if (link.peerChoking) link.allowedFast?.delete(range.index);
     this.#giveBack(link, request);
     if (link.current === request.piece) link.current = undefined;
     if (!refused) return;
@@ -291,7 +297,9 @@ export class Downloader {
       if (link.requests.length === 0 || nowMs - link.lastBlockMs < SNUB_AFTER_MS) continue;
       link.snubbed = true;
       this.dropRequests(link);
-      this.#events.onStalled(link, SNUB_AFTER_MS);
+      // it let us ask, and thought better of it
+      if (link.peerChoking && link.allowedFast !== undefined) link.allowedFast = undefined;
+      else this.#events.onStalled(link, SNUB_AFTER_MS);
     }
     this.fillAll();
   }

@@ -11,12 +11,15 @@ import type { InfoHash, PeerId } from "../../torrents/ids.ts";
 import type { PieceHashes } from "../../torrents/make-torrent.ts";
 import type { KnownPeer } from "./address-book.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
-import { type Contact, countDialing, crowdingOut, waysLeft } from "./contact.ts";
+import { type Contact, countDialing, crowdingOut, handOver, isExpected, newContact, newerStays, waysLeft } from "./contact.ts";
+import { DialModes } from "./dial-modes.ts";
 import { type DownloadShare, DownloadShares } from "./download-shares.ts";
+import { sendExtendedHandshake } from "./extended-hello.ts";
 import { fetchInfo } from "./fetch-info.ts";
 import { type FilesInPlace, type HashWishes, hashFiles } from "./hash-files.ts";
 import { HashWorkers } from "./hash-workers.ts";
-import { type DialMode, dialOrder } from "./mse/encryption-policy.ts";
+import { listenAt } from "./listen-at.ts";
+import type { MetPeer, ReachablePeer } from "./met-peer.ts";
 import { MseDesk } from "./mse/mse-desk.ts";
 import { type OpenedTorrent, openTorrent } from "./open-torrent.ts";
 import { addressKey, type BannedPeer, PeerConduct } from "./peer-conduct.ts";
@@ -25,9 +28,7 @@ import { PieceBuffers } from "./piece-buffers.ts";
 import type { SwarmTorrent } from "./swarm-torrent.ts";
 import type { Engine, EngineLimits, EngineOptions, Torrent, TorrentSpec } from "./types.ts";
 import { OUR_BLOCK_BYTES } from "./uploader.ts";
-import { encodeExtendedHandshake } from "./wire/extended-handshake.ts";
 import type { Handshake } from "./wire/handshake.ts";
-import { encodeExtended } from "./wire/messages.ts";
 
 const TICK_MS = 250;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -38,8 +39,6 @@ const MOST_PER_TORRENT = 100;
 const DIAL_UP_TO = 60;
 const MOST_DIALING = 30;
 const BUFFER_BYTES = 48 * 1024 * 1024;
-const REQUEST_QUEUE = 1000;
-const VERSION = "Skimmer 0.1";
 
 /** Opens the peer port. Rejects with SkimmerError `address_in_use`. */
 export async function openEngine(options: EngineOptions & { logger: Logger; clock?: Clock; random?: () => number }): Promise<Engine> {
@@ -60,8 +59,7 @@ class PeerEngine implements Engine, ConnectionOwner {
   readonly #downloads: DownloadShares;
   readonly #conduct = new PeerConduct();
   readonly #encryption: MseDesk;
-  /** How a peer answered last time. */
-  readonly #dialModes = new WeakMap<KnownPeer, DialMode>();
+  readonly #dialModes: DialModes;
   readonly #server: net.Server;
   readonly #contacts = new Map<Connection, Contact>();
   /** Every hash that any torrent answers to. */
@@ -80,6 +78,7 @@ class PeerEngine implements Engine, ConnectionOwner {
     this.#uploadLimiter = new Limiter(this.#clock, options.uploadBytesPerSecond);
     this.#downloads = new DownloadShares(this.#clock, options.downloadBytesPerSecond);
     this.#encryption = new MseDesk(options.encryption ?? "allow", this.#clock.nowMs());
+    this.#dialModes = new DialModes(this.#encryption.policy);
     this.#server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#onSocket(socket));
   }
 
@@ -98,19 +97,7 @@ class PeerEngine implements Engine, ConnectionOwner {
 
   async listen(): Promise<void> {
     if (this.#options.role === "seeder") this.#workers.warm();
-    const { host, port } = this.#options.listen;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", (error: NodeJS.ErrnoException) => {
-        const code = error.code === "EADDRINUSE" ? "address_in_use" : "internal";
-        reject(
-          new SkimmerError(code, `cannot listen on ${host}:${port}: ${error.message}`, {
-            hint: "Choose another port, or 0 for any free one.",
-            cause: error,
-          }),
-        );
-      });
-      this.#server.listen(port, host, resolve);
-    });
+    await listenAt(this.#server, this.#options.listen);
   }
 
   find(infoHash: InfoHash): Torrent | undefined {
@@ -155,7 +142,7 @@ class PeerEngine implements Engine, ConnectionOwner {
     return torrent;
   }
 
-  fetchInfo(infoHash: InfoHash, peers: readonly { host: string; port: number }[], options: { signal: AbortSignal }): Promise<Buffer> {
+  fetchInfo(infoHash: InfoHash, peers: readonly ReachablePeer[], options: { signal: AbortSignal }): Promise<Buffer> {
     return fetchInfo({
       infoHash,
       peers,
@@ -210,24 +197,23 @@ class PeerEngine implements Engine, ConnectionOwner {
     crowdingOut(this.#contacts)?.close("too many connections without a handshake");
     if (this.#contacts.size >= MOST_CONNECTIONS) return void socket.destroy();
     const connection = Connection.accept({ owner: this, nowMs: this.#clock.nowMs, socket, encryption: this.#encryption });
-    this.#contacts.set(connection, { sinceMs: this.#clock.nowMs() });
+    this.#contacts.set(connection, newContact(this.#clock.nowMs()));
     this.#wake();
   }
 
-  /** In a live swarm who hangs up is mostly full, or connected to us already, and is not dialled twice at once; the next try is the other way. */
-  #modesOf(torrent: SwarmTorrent, peer: KnownPeer): readonly DialMode[] {
-    const { policy } = this.#encryption;
-    const isLive = torrent.live !== undefined && peer.infoHash === torrent.infoHash;
-    const worked = this.#dialModes.get(peer);
-    const order = dialOrder(policy, worked);
-    // a connection that worked and ended counts as one failure (address-book.ts)
-    const failures = Math.max(0, peer.failures - (worked === undefined ? 0 : 1));
-    return isLive ? [order[failures % order.length]] : order;
+  take(peer: MetPeer): void {
+    const torrent = this.#routes.get(peer.infoHash);
+    const isWanted = torrent !== undefined && peer.infoHash !== torrent.infoHashes.live;
+    if (!isWanted || this.#closed || this.#contacts.size >= MOST_CONNECTIONS) return void peer.stream.destroy();
+    const connection = Connection.over(peer, { owner: this, nowMs: this.#clock.nowMs });
+    this.#contacts.set(connection, { ...newContact(this.#clock.nowMs()), swarm: peer.infoHash });
+    if (!peer.incoming) connection.sendHandshake({ infoHash: peer.infoHash, peerId: this.peerId });
+    this.#wake();
   }
 
-  #dial(torrent: SwarmTorrent, peer: KnownPeer, modes = this.#modesOf(torrent, peer)): void {
+  #dial(torrent: SwarmTorrent, peer: KnownPeer, modes = this.#dialModes.of(torrent, peer)): void {
     const [mode, ...later] = modes;
-    const contact: Contact = { sinceMs: this.#clock.nowMs(), dialled: { torrent, peer, mode, later } };
+    const contact: Contact = { ...newContact(this.#clock.nowMs()), dialled: { torrent, peer, mode, later } };
     const connection = Connection.dial({
       owner: this,
       nowMs: this.#clock.nowMs,
@@ -247,11 +233,17 @@ class PeerEngine implements Engine, ConnectionOwner {
     const torrent = this.#routes.get(handshake.infoHash);
     if (contact === undefined) return undefined;
     contact.greeted = true;
-    if (contact.dialled !== undefined) this.#dialModes.set(contact.dialled.peer, contact.dialled.mode);
+    if (contact.dialled !== undefined) this.#dialModes.onAnswer(contact.dialled);
     if (torrent === undefined) return undefined;
-    if (contact.dialled !== undefined && contact.dialled.torrent !== torrent) return undefined;
-    if (!this.#welcome(connection, contact, torrent, handshake)) return undefined;
-    if (connection.incoming) connection.sendHandshake({ infoHash: handshake.infoHash, peerId: this.peerId });
+    if (!isExpected(contact, { torrent, infoHash: handshake.infoHash })) return undefined;
+    const us = { infoHash: handshake.infoHash, peerId: this.peerId };
+    if (handshake.peerId === this.peerId) {
+      if (contact.dialled !== undefined) torrent.addresses.forget(contact.dialled.peer);
+      return connection.decline(us);
+    }
+    if (!this.#welcome(torrent, handshake.peerId)) return undefined;
+    if (this.#isSecond(connection, contact, torrent, handshake)) return connection.decline(us);
+    if (connection.incoming) connection.sendHandshake(us);
     const link = new PeerLink({
       connection,
       peerId: handshake.peerId,
@@ -264,52 +256,45 @@ class PeerEngine implements Engine, ConnectionOwner {
     contact.torrent = torrent;
     contact.link = link;
     torrent.addLink(link);
-    if (handshake.extended) this.#sendExtendedHandshake(torrent, link);
+    if (handshake.extended) sendExtendedHandshake(torrent, link, this.advertisedPort);
     // a message is at most the final torrents: hashes of all pieces and some room
     const messageBytes = 64 * 1024 + torrent.geometry.pieceCount * 64;
     return { handler: link, limits: { blockBytes: OUR_BLOCK_BYTES, messageBytes } };
   }
 
-  /** Whether the peer may stay: not ourselves, not banned, not connected already. */
-  #welcome(connection: Connection, contact: Contact, torrent: SwarmTorrent, handshake: Handshake): boolean {
-    const nowMs = this.#clock.nowMs();
-    if (handshake.peerId === this.peerId) {
-      if (contact.dialled !== undefined) torrent.addresses.forget(contact.dialled.peer);
-      return false;
-    }
-    if (this.#conduct.isBanned(handshake.peerId, nowMs)) return false;
-    if (torrent.state.links.size >= MOST_PER_TORRENT && !torrent.dropIdleLink()) return false;
+  /** Whether the peer may stay: it is not banned, and there is room. */
+  #welcome(torrent: SwarmTorrent, peerId: PeerId): boolean {
+    if (this.#conduct.isBanned(peerId, this.#clock.nowMs())) return false;
+    return torrent.state.links.size < MOST_PER_TORRENT || torrent.dropIdleLink();
+  }
+
+  /**
+   * Whether there is a connection to the peer that stays: where both dialled each other, the one that the smaller id opened, and both
+   * sides know it. An address that led to it is not dialled again while it lasts.
+   */
+  #isSecond(connection: Connection, contact: Contact, torrent: SwarmTorrent, handshake: Handshake): boolean {
     for (const link of torrent.state.links) {
       if (link.peerId !== handshake.peerId) continue;
-      // both dialled each other: the connection that the smaller id opened stays, and both sides know it
-      const keepNew = link.connection.incoming !== connection.incoming && connection.incoming === handshake.peerId < this.peerId;
-      if (!keepNew) return false;
+      if (!newerStays(link.connection, connection, handshake.peerId < this.peerId)) {
+        handOver(contact, this.#contacts.get(link.connection));
+        return true;
+      }
+      handOver(this.#contacts.get(link.connection), contact);
       link.connection.close("second connection to the same peer");
       torrent.removeLink(link);
     }
-    return true;
-  }
-
-  #sendExtendedHandshake(torrent: SwarmTorrent, link: PeerLink): void {
-    const payload = encodeExtendedHandshake({
-      metadataBytes: torrent.identity.infoFor(link.infoHash)?.length ?? 0,
-      port: this.advertisedPort,
-      live: torrent.live !== undefined,
-      blockBytes: OUR_BLOCK_BYTES,
-      requestQueue: REQUEST_QUEUE,
-      version: VERSION,
-      needsNothing: torrent.complete,
-    });
-    link.connection.send(encodeExtended(0, payload));
+    return false;
   }
 
   onClose(connection: Connection, reason: string): void {
     const contact = this.#contacts.get(connection);
     this.#contacts.delete(connection);
     if (contact === undefined) return;
-    const { dialled, link, torrent } = contact;
+    const { dialled, met, link, torrent } = contact;
     if (dialled !== undefined && this.#dialAgain(contact)) return;
-    if (dialled !== undefined) dialled.torrent.addresses.release(dialled.peer, link !== undefined, this.#clock.nowMs());
+    const nowMs = this.#clock.nowMs();
+    if (dialled !== undefined) met.push(dialled);
+    for (const way of met) way.torrent.addresses.release(way.peer, link !== undefined, nowMs);
     if (link === undefined || torrent === undefined) return;
     this.#options.logger.debug({ host: connection.host, port: connection.port, reason }, "peer connection ended");
     torrent.removeLink(link);

@@ -7,7 +7,8 @@ import { SkimmerError } from "../../system/errors.ts";
 import { decodePrefix, dictInt, encode } from "../../torrents/bencode.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
-import { type DialMode, dialOrder } from "./mse/encryption-policy.ts";
+import { isMet, type MetPeer, type ReachablePeer } from "./met-peer.ts";
+import { dialOrder } from "./mse/encryption-policy.ts";
 import type { MseDesk } from "./mse/mse-desk.ts";
 import { encodeExtendedHandshake, OUR_EXTENSION, parseExtendedHandshake } from "./wire/extended-handshake.ts";
 import { encodeExtended, MESSAGE } from "./wire/messages.ts";
@@ -26,7 +27,7 @@ const DATA = 1;
 export interface InfoSource {
   readonly infoHash: InfoHash;
   readonly peerId: PeerId;
-  readonly peers: readonly { readonly host: string; readonly port: number }[];
+  readonly peers: readonly ReachablePeer[];
   readonly nowMs: () => number;
   readonly encryption: MseDesk;
   readonly signal: AbortSignal;
@@ -54,23 +55,35 @@ export async function fetchInfo(source: InfoSource): Promise<Buffer> {
 }
 
 /** The info dict, or undefined where this peer does not give it, plain or encrypted. */
-async function askPeer(source: InfoSource, peer: { host: string; port: number }): Promise<Buffer | undefined> {
+async function askPeer(source: InfoSource, peer: ReachablePeer): Promise<Buffer | undefined> {
+  if (isMet(peer)) return peer.stream.destroyed ? undefined : (await askOnce(source, overStream(peer))).info;
   for (const mode of dialOrder(source.encryption.policy, undefined)) {
-    const answer = await askOnce(source, peer, mode);
+    const encryption = mode === "encrypted" ? source.encryption : undefined;
+    const answer = await askOnce(source, (options) => Connection.dial({ ...options, ...peer, encryption }));
     if (answer.kind !== "no handshake") return answer.info;
   }
   return undefined;
+}
+
+type Open = (options: Omit<Parameters<typeof Connection.dial>[0], "host" | "port" | "encryption">) => Connection;
+
+function overStream(peer: MetPeer): Open {
+  return ({ onConnect, ...options }) => {
+    const connection = Connection.over(peer, options);
+    onConnect(connection);
+    return connection;
+  };
 }
 
 type Answer =
   | { readonly kind: "no handshake" | "nobody"; readonly info?: undefined }
   | { readonly kind: "greeted"; readonly info?: Buffer };
 
-function askOnce(source: InfoSource, peer: { host: string; port: number }, mode: DialMode): Promise<Answer> {
+function askOnce(source: InfoSource, open: Open): Promise<Answer> {
   return new Promise((resolve) => {
     const exchange = new InfoExchange(source);
     let connected = false;
-    const connection = Connection.dial({
+    const connection = open({
       owner: {
         onHandshake: () => exchange.begin(connection),
         onClose: () => resolve(exchange.end(connected)),
@@ -78,8 +91,6 @@ function askOnce(source: InfoSource, peer: { host: string; port: number }, mode:
         onFault: () => undefined,
       } satisfies ConnectionOwner,
       nowMs: source.nowMs,
-      ...peer,
-      encryption: mode === "encrypted" ? source.encryption : undefined,
       onConnect: (made) => {
         connected = true;
         made.sendHandshake({ infoHash: source.infoHash, peerId: source.peerId });

@@ -176,13 +176,12 @@ async function verifyAll(state: SwarmState, store: PieceStore, fresh: boolean): 
   }
 }
 
-async function isGood(state: SwarmState, index: number): Promise<boolean> {
+function isGood(state: SwarmState, index: number): Promise<boolean> {
   const { truth, buffers, data, workers, geometry } = state;
   const expected = truth.expectation(index);
-  if (expected === undefined) return false;
+  if (expected === undefined) return Promise.resolve(false);
   const lengthBytes = truth.lengthAt(index);
-  const slot = await buffers.acquire(truth.paddedLengthAt(index), AbortSignal.timeout(VERIFY_WAIT_MS));
-  try {
+  return buffers.use(truth.paddedLengthAt(index), async (slot) => {
     await data.read(slot.bytes.subarray(0, lengthBytes), index * geometry.pieceLengthBytes);
     const { root, sha1 } = expected;
     const leafCount = root === undefined ? 0 : truth.leafCountAt(index);
@@ -198,12 +197,8 @@ async function isGood(state: SwarmState, index: number): Promise<boolean> {
       offset: 0,
     };
     return (await workers.run(slot, job)).good;
-  } finally {
-    buffers.release(slot);
-  }
+  });
 }
-
-const VERIFY_WAIT_MS = 60_000;
 
 async function saveMeta(path: string, torrent: SwarmTorrent, data: ContentStore): Promise<void> {
   await writeMeta(path, {

@@ -7,6 +7,7 @@
 import { SkimmerError } from "../../system/errors.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
 import { isOurs, isSeeder } from "../../torrents/peer-id.ts";
+import type { FastGrant } from "./allowed-fast.ts";
 import { Bitfield } from "./bitfield.ts";
 import type { Connection } from "./connection.ts";
 import type { BlockRun, PieceDownload } from "./piece-download.ts";
@@ -27,6 +28,8 @@ export interface LinkEvents {
   onDontHave(link: PeerLink, index: number): void;
   onChoked(link: PeerLink): void;
   onUnchoked(link: PeerLink): void;
+  /** It chokes us, and lets us ask for a piece more all the same. */
+  onAllowedFast(link: PeerLink): void;
   onInterest(link: PeerLink): void;
   onRequest(link: PeerLink, range: BlockRange): void;
   onCancel(link: PeerLink, range: BlockRange): void;
@@ -53,7 +56,11 @@ const NO_EXTENSIONS: ExtendedHandshake = {
 };
 /** A peer may tell of new extensions later on (BEP 10), but not without end. */
 const MOST_EXTENDED_HANDSHAKES = 20;
+/** More of them are not listened to. */
+const MOST_ALLOWED_FAST = 50;
 const LEAST_DEPTH_BYTES = 64 * 1024;
+/** What a seeder shows us nobody else has, and nobody else asks it for. */
+const LEAST_DEPTH_AT_SEEDER_BYTES = 256 * 1024;
 const NOTHING = Buffer.alloc(0);
 /** Blocks that we never asked for; more of them and the connection ends. */
 const MOST_UNWANTED_BYTES = 8 * 1024 * 1024;
@@ -72,6 +79,10 @@ export class PeerLink implements WireHandler {
   amInterested = false;
   peerChoking = true;
   peerInterested = false;
+  /** What it lets us ask for while it chokes us; undefined: nothing (BEP 6). */
+  allowedFast: Bitfield | undefined;
+  /** What we let it ask for while we choke it. */
+  granted: FastGrant | undefined;
   extensions = NO_EXTENSIONS;
   /** Pieces that it has and we lack. */
   interesting = 0;
@@ -116,7 +127,7 @@ export class PeerLink implements WireHandler {
     this.#events = options.events;
     this.#nowMs = options.nowMs;
     this.lastBlockMs = options.nowMs();
-    this.depth = new RequestDepth(LEAST_DEPTH_BYTES, this.lastBlockMs);
+    this.depth = new RequestDepth(this.seeder ? LEAST_DEPTH_AT_SEEDER_BYTES : LEAST_DEPTH_BYTES, this.lastBlockMs);
     this.uploadRate = new RequestDepth(0, this.lastBlockMs);
   }
 
@@ -125,13 +136,24 @@ export class PeerLink implements WireHandler {
     return this.#needsNothing || this.bitfield.isFull;
   }
 
+  /** Whether it may be asked for anything: choked, for what it allows all the same (BEP 6). */
+  get mayAsk(): boolean {
+    return !this.peerChoking || this.allowedFast !== undefined;
+  }
+
+  /** Whether it has the piece, and may be asked for it. */
+  offers(index: number): boolean {
+    return this.bitfield.has(index) && (!this.peerChoking || this.allowedFast?.has(index) === true);
+  }
+
   /** Longest request that this peer accepts. */
   get requestBytes(): number {
     return this.extensions.blockBytes;
   }
 
-  /** The port that it can be dialled at; 0 where it is not known. */
+  /** The port that it can be dialled at; 0 where it is not known, or it was not met over TCP. */
   get listenPort(): number {
+    if (this.connection.transport === "webrtc") return 0;
     return this.connection.incoming ? this.extensions.port : this.connection.port;
   }
 
@@ -194,6 +216,8 @@ export class PeerLink implements WireHandler {
         return this.#events.onCancel(this, blockRange(payload));
       case MESSAGE.reject:
         return this.#events.onReject(this, blockRange(payload));
+      case MESSAGE.allowedFast:
+        return this.#onAllowedFast(payload);
       case MESSAGE.extended:
         return this.#onExtended(payload);
       case MESSAGE.hashRequest:
@@ -201,7 +225,7 @@ export class PeerLink implements WireHandler {
       case MESSAGE.hashReject:
         return this.#events.onHashMessage(this, id, payload);
       default:
-        // port, suggest, allowed fast and everything unknown change nothing for us
+        // port, suggest and everything unknown change nothing for us
         return;
     }
   }
@@ -219,7 +243,7 @@ export class PeerLink implements WireHandler {
     const nowMs = this.#nowMs();
     this.lastBlockMs = nowMs;
     this.snubbed = false;
-    if (this.#requestedAtMs > 0) this.depth.onFirstAnswer(nowMs - this.#requestedAtMs);
+    if (this.#requestedAtMs > 0) this.depth.onFirstAnswer(nowMs - this.#requestedAtMs, nowMs);
     this.#requestedAtMs = 0;
     this.depth.onBytes(count, nowMs);
   }
@@ -246,6 +270,16 @@ export class PeerLink implements WireHandler {
     if (interested === this.peerInterested) return;
     this.peerInterested = interested;
     this.#events.onInterest(this);
+  }
+
+  /** A hint: what makes no sense, or is too much, is passed over. */
+  #onAllowedFast(payload: Buffer): void {
+    const { length } = this.bitfield;
+    const piece = payload.length === 4 ? payload.readUInt32BE(0) : length;
+    if (!this.fast || piece >= length) return;
+    this.allowedFast ??= new Bitfield(length);
+    if (this.allowedFast.count >= MOST_ALLOWED_FAST || !this.allowedFast.add(piece)) return;
+    if (this.peerChoking) this.#events.onAllowedFast(this);
   }
 
   #onHave(piece: number): void {

@@ -50,7 +50,8 @@ export function expand(bytes: Buffer, unitBytes: number): PexAddress[] {
   return addresses;
 }
 
-function compact(addresses: readonly PexAddress[]): Buffer {
+/** Addresses as compact bytes. */
+export function compact(addresses: readonly PexAddress[]): Buffer {
   return Buffer.concat(
     addresses.map(({ host, port }) =>
       Buffer.concat([isIPv4(host) ? Buffer.from(host.split(".").map(Number)) : bytesV6(host), Buffer.from([port >> 8, port & 0xff])]),
@@ -58,13 +59,15 @@ function compact(addresses: readonly PexAddress[]): Buffer {
   );
 }
 
-function hostV6(bytes: Buffer): string {
+/** Sixteen bytes in words, the short way. */
+export function hostV6(bytes: Buffer): string {
   const groups: string[] = [];
   for (let at = 0; at < 16; at += 2) groups.push(bytes.readUInt16BE(at).toString(16));
   return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
 }
 
-function bytesV6(host: string): Buffer {
+/** An IPv6 address in words as sixteen bytes. */
+export function bytesV6(host: string): Buffer {
   // the URL parser writes an embedded IPv4 address as groups
   const [head, tail] = new URL(`http://[${host.split("%")[0]}]`).hostname.slice(1, -1).split("::");
   const left = head === "" ? [] : head.split(":");

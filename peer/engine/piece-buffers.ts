@@ -4,7 +4,8 @@
  * A slot is held by whoever acquired it (references); a slot that holds a verified piece may stay as cache entry with
  * no reference, and is taken back, least recently used first, when room is needed. Shared memory, so that the hash
  * worker reads it without a copy: one memory for all slots, of which the system backs only what was used; slots that do not fit
- * into it get their own. Invariant: bytes of all slots ≤ budget (or LEAST_SLOTS pieces), and a slot with references is never reused.
+ * into it get their own. Invariant: bytes of all slots ≤ budget (or LEAST_SLOTS pieces) and one piece beside it, and a slot with references is
+ * never reused.
  */
 import { BuddyArena } from "./buddy-arena.ts";
 import { SentPieces } from "./sent-pieces.ts";
@@ -52,6 +53,8 @@ export class PieceBuffers {
   /** Insertion order is use order: the first is the least recently used. */
   readonly #cache = new Map<string, Slot>();
   readonly #waiters: Waiter[] = [];
+  /** The last one that uses the slot beside the pool. */
+  #beside: Promise<unknown> = Promise.resolve();
 
   /** `onFree` hears of memories that are given back. */
   constructor(budgetBytes: number, onFree: (memoryId: number) => void = () => undefined) {
@@ -97,6 +100,25 @@ export class PieceBuffers {
       signal.addEventListener("abort", onAbort, { once: true });
       this.#waiters.push(waiter);
     });
+  }
+
+  /**
+   * A slot for the time of `use`: of the pool, or where that is full one beside it, which is used in turn. So who opens a torrent never waits
+   * for what downloads hold.
+   */
+  async use<T>(lengthBytes: number, use: (slot: Slot) => Promise<T>): Promise<T> {
+    const useAndRelease = async (slot: Slot): Promise<T> => {
+      try {
+        return await use(slot);
+      } finally {
+        this.release(slot);
+      }
+    };
+    const slot = this.#waiters.length === 0 ? this.tryAcquire(lengthBytes) : undefined;
+    if (slot !== undefined) return useAndRelease(slot);
+    const turn = this.#beside.then(() => useAndRelease(this.#makeOwn(lengthBytes)));
+    this.#beside = turn.catch(() => undefined);
+    return turn;
   }
 
   retain(slot: Slot): void {
@@ -151,6 +173,10 @@ export class PieceBuffers {
   /** Pieces so long that the arena would hold too few of them. */
   #allocateOwn(lengthBytes: number): Slot | undefined {
     if (this.#ownBytes + lengthBytes > Math.max(this.#budgetBytes, LEAST_SLOTS * lengthBytes)) return undefined;
+    return this.#makeOwn(lengthBytes);
+  }
+
+  #makeOwn(lengthBytes: number): Slot {
     this.#ownBytes += lengthBytes;
     this.#usedBytes += lengthBytes;
     return makeSlot(this.#makeMemory(lengthBytes), 0, lengthBytes);

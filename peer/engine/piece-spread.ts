@@ -2,6 +2,7 @@
  * Tells connected peers which pieces we have: all of them at a peer, few at a time at the seeder of a live torrent (reveal.ts). Drives.
  * Invariant: a piece's record group goes ahead of its HAVE.
  */
+import { ALLOWED_FAST_PIECES, allowedFastSet, FastGrant } from "./allowed-fast.ts";
 import type { LiveExchange } from "./live-exchange.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { RequestDepth } from "./request-depth.ts";
@@ -60,6 +61,7 @@ export class PieceSpread {
   }
 
   onBitfield(link: PeerLink): void {
+    this.#grant(link);
     this.#reveal?.onBitfield(link, this.#state.clock.nowMs());
     this.#show();
   }
@@ -82,6 +84,17 @@ export class PieceSpread {
   /** Called a few times a second. */
   tick(nowMs: number): void {
     for (const { peer, index } of this.#reveal?.decideStuck(nowMs) ?? []) this.#sendHave(peer, index);
+  }
+
+  /** A newcomer of another client may begin with a few pieces though it is choked; ours have places of their own. */
+  #grant(link: PeerLink): void {
+    if (link.ours || !link.fast || link.bitfield.count >= ALLOWED_FAST_PIECES || link.granted !== undefined) return;
+    const { have, truth } = this.#state;
+    const { connection, infoHash } = link;
+    const allowed = allowedFastSet({ host: connection.host, infoHash }, have.length).filter((index) => have.has(index));
+    if (allowed.length === 0) return;
+    link.granted = new FastGrant(allowed.map((index) => ({ index, lengthBytes: truth.lengthAt(index) })));
+    for (const index of allowed) connection.send(encodeIndex(MESSAGE.allowedFast, index));
   }
 
   #sendHave(link: PeerLink, index: number): void {

@@ -180,6 +180,8 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
 
   get peers(): TorrentPeer[] {
     return [...this.state.links].map((link) => ({
+      peerId: link.peerId,
+      transport: link.connection.transport,
       host: link.connection.host,
       port: link.listenPort,
       seeder: link.seeder,
@@ -415,6 +417,10 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   }
 
   onUnchoked(link: PeerLink): void {
+    this.downloader.fill(link);
+  }
+
+  onAllowedFast(link: PeerLink): void {
     this.downloader.fill(link);
   }
 

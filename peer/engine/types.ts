@@ -8,8 +8,10 @@ import type { Geometry } from "../../torrents/geometry.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
 import type { PieceHashes } from "../../torrents/make-torrent.ts";
 import type { TorrentLayout } from "../../torrents/torrent-layout.ts";
+import type { Transport } from "./connection.ts";
 import type { DownloadShare } from "./download-shares.ts";
 import type { FilesInPlace, HashWishes } from "./hash-files.ts";
+import type { MetPeer, ReachablePeer } from "./met-peer.ts";
 import type { EncryptionPolicy } from "./mse/encryption-policy.ts";
 import type { BannedPeer } from "./peer-conduct.ts";
 
@@ -87,6 +89,8 @@ export interface TorrentStats {
 
 /** A connected peer. */
 export interface TorrentPeer {
+  readonly peerId: PeerId;
+  readonly transport: Transport;
   readonly host: string;
   /** Where it listens; 0: unknown. */
   readonly port: number;
@@ -206,8 +210,10 @@ export interface Engine extends AsyncDisposable {
   /** Opens or resumes. Rejects with SkimmerError `disk_full` before anything is written where there is no room. */
   add(spec: TorrentSpec): Promise<Torrent>;
   find(infoHash: InfoHash): Torrent | undefined;
+  /** Connects to a peer that was met over WebRTC, for the final torrent that its hash names; where there is none, its stream is ended. */
+  take(peer: MetPeer): void;
   /** The info dict behind a v1, v2 or live info hash, from peers (BEP 9). Rejects with `no_progress` where none has it. */
-  fetchInfo(infoHash: InfoHash, peers: readonly { host: string; port: number }[], options: { signal: AbortSignal }): Promise<Buffer>;
+  fetchInfo(infoHash: InfoHash, peers: readonly ReachablePeer[], options: { signal: AbortSignal }): Promise<Buffer>;
   /** Hashes of all pieces of files where they are (`inPlace` as in TorrentSpec): what a new torrent is made of. */
   hashFiles(files: FilesInPlace, options: HashWishes): Promise<PieceHashes>;
   /** Ends its connections and closes its files; they stay on disk. */

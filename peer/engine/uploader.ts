@@ -37,7 +37,8 @@ export class Uploader {
     const most = link.ours ? OUR_BLOCK_BYTES : STANDARD_BLOCK_BYTES;
     const exists = range.index < have.length && have.has(range.index) && range.length > 0 && range.length <= most;
     const fits = exists && (range.begin + range.length <= truth.paddedLengthAt(range.index) || this.#isTail(range));
-    if (!fits || link.amChoking || link.wanted.length >= MOST_WAITING) return this.#reject(link, [range]);
+    const mayAsk = fits && link.wanted.length < MOST_WAITING && (!link.amChoking || link.granted?.take(range) === true);
+    if (!mayAsk) return this.#reject(link, [range]);
     link.wanted.push(range);
     this.pump(link);
   }
@@ -54,10 +55,11 @@ export class Uploader {
     this.#reject(link, [range]);
   }
 
-  /** Choking ends what was asked (BEP 3), said aloud where the peer knows BEP 6. */
+  /** Choking ends what was asked (BEP 3), said aloud where the peer knows BEP 6; but for what it may ask for in any case. */
   onChoke(link: PeerLink): void {
-    const dropped = link.wanted;
-    link.wanted = [];
+    const kept = new Set(link.wanted.filter((range) => link.granted?.take(range)));
+    const dropped = link.wanted.filter((range) => !kept.has(range));
+    link.wanted = [...kept];
     this.#reject(link, dropped);
   }
 

@@ -11,6 +11,8 @@ declare module "webtorrent" {
   export interface WebTorrentTorrent extends EventEmitter {
     readonly infoHash: string;
     readonly destroyed: boolean;
+    /** It has everything. */
+    readonly done: boolean;
     readonly files: readonly { arrayBuffer(): Promise<ArrayBuffer> }[];
     /** Trackers. */
     announce: string[];

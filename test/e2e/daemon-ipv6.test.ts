@@ -2,19 +2,16 @@
  * IPv6 throughout: supernode, seeder and daemons on ::1 or on both stacks; what address each is known by, and whether the
  * supernode can connect back to it. Real processes.
  */
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import anyTest from "ava";
 import { sha256Of } from "../support/cluster.ts";
 import { temporaryFolder } from "../support/folders.ts";
+import { hasIPv6 } from "../support/ipv6.ts";
 import { lastJson, type RunningCommand, runCommand, startCommand } from "../support/processes.ts";
 import { ScriptedOrigin, seededBytes } from "../support/scripted-origin.ts";
 
 const MIB = 1024 * 1024;
-const hasIPv6 =
-  spawnSync("node", ["-e", "require('net').createServer().listen(0,'::1',()=>process.exit(0)).on('error',()=>process.exit(1))"]).status ===
-  0;
-const test = hasIPv6 ? anyTest : anyTest.skip;
+const test = hasIPv6() ? anyTest : anyTest.skip;
 
 interface Report {
   readonly findings: readonly { readonly name: string; readonly status: string; readonly message: string; readonly advice?: string }[];

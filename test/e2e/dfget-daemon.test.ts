@@ -115,6 +115,16 @@ test("the socket is the user's alone, or a group's; then dfget writes the output
   ])
     t.is((await asMember(method, path, {})).status, 403, path);
   t.is((await asMember("GET", "/v1/tasks")).status, 200);
+  // a signature in a query is its owner's: other members see that somebody has the file, and no more
+  at.origin.add("/signed", seededBytes(73, 200_000));
+  const signed = `${at.origin.url}/signed?sig=SECRET`;
+  t.is(lastJson(await at.dfget(signed, "-o", "signed")).status, "ok");
+  const urls = async (path: string): Promise<string[]> =>
+    ((await asMember("GET", path)).body as { tasks: { url: string }[] }).tasks.map((task) => task.url);
+  t.true((await urls("/v1/tasks")).includes(`${at.origin.url}/signed?sig=…`));
+  t.true((await urls(`/v1/tasks?url=${encodeURIComponent(signed)}`)).includes(signed));
+  t.like(lastJson(await at.dfget("info", signed)), { url: signed });
+  t.true((await at.plain(["ls"])).stdout.includes(signed), "the daemon's own user sees it");
   t.like(lastJson(await at.plain(["limit", "--download", "9MB", "--json"])), { download: 9_000_000 });
   t.is((await at.plain(["rm", "--all"])).exitCode, 0);
 });

@@ -11,7 +11,8 @@ import test, { type ExecutionContext } from "ava";
 import { LSD_GROUP_V4, LSD_PORT } from "../../peer/discovery/lsd-words.ts";
 import { type AddedTorrent, addedFolder, addedTorrent } from "../support/added-torrent.ts";
 import { temporaryFolder } from "../support/folders.ts";
-import { lastJson, type RunningCommand, runCommand, startCommand } from "../support/processes.ts";
+import { hasIPv6 } from "../support/ipv6.ts";
+import { lastJson, type RunningCommand, runCommand, startCommand, until } from "../support/processes.ts";
 import { ScriptedOrigin } from "../support/scripted-origin.ts";
 
 const MIB = 1024 * 1024;
@@ -145,6 +146,35 @@ test("peers are found through a UDP tracker where the first tier is away, and a 
   await isRight(t, bare, second);
 });
 
+test("trackers and web seeds of a later dfget add hold at once for a download that waits", async (t) => {
+  await using at = await place();
+  await using supernode = await startCommand({
+    command: "supernode",
+    args: ["--listen", "127.0.0.1:0", "--data", at.folder, "--no-seeder", "--open-tracker", "--announce-interval", "5s"],
+  });
+  const alive = `${supernode.ready.udp}/announce`;
+  await using _seed = await seededHost(t, at, { tiers: [[alive]] }, []);
+  const dead = await at.write({ tiers: [[`${NOWHERE}/announce`]], file: "dead" });
+  const later = await at.write({ tiers: [[alive]], file: "later" });
+  await using leech = await host();
+  const waits = leech.add(dead.path);
+  await until(async () => (await leech.info(dead.infoHash)).downloading === true);
+  const second = leech.add(later.path, "-o", leech.output("second"));
+  for (const outcome of await Promise.all([waits, second])) t.like(outcome, { status: "ok" }, JSON.stringify(outcome));
+  await isRight(t, dead, leech);
+  const { trackerTiers } = await leech.info(dead.infoHash);
+  t.deepEqual(trackerTiers, [[`${NOWHERE}/announce`], [alive]]);
+  // the same with a web seed
+  const bare = await at.write({ tiers: [], file: "bare", name: "other.bin", seed: 9 });
+  const url = `${at.origin.url}/other.bin`;
+  at.origin.add("/other.bin", bare.content);
+  const seeded = await at.write({ tiers: [], file: "seeded", name: "other.bin", seed: 9, webSeeds: [url] });
+  const alone = leech.add(bare.path, "-o", leech.output("third"));
+  await until(async () => (await leech.info(bare.infoHash)).downloading === true);
+  t.like(await leech.add(seeded.path, "-o", leech.output("fourth")), { status: "ok" });
+  t.like(await alone, { status: "ok" });
+});
+
 test("peers are found on the local network, by torrent and by magnet link, without any tracker", async (t) => {
   await using at = await place();
   await using _seed = await seededHost(t, at, {}, ["--lsd", "added"]);
@@ -157,18 +187,26 @@ test("peers are found on the local network, by torrent and by magnet link, witho
   }
 });
 
-test("peers are found through the DHT, by torrent and by magnet link, without any tracker", async (t) => {
-  await using at = await place();
-  await using seed = await seededHost(t, at, {}, ["--dht", "added", "--dht-bootstrap", "127.0.0.1:1"]);
-  const bare = await at.write({ file: "bare" });
-  const bootstrap = ["--dht", "added", "--dht-bootstrap", seed.daemon.ready.peer];
-  for (const wanted of [bare.path, `magnet:?xt=urn:btih:${bare.infoHash}`]) {
-    await using leech = await host(...bootstrap);
-    const outcome = await leech.add(wanted);
-    t.like(outcome, { status: "ok", from: { origin: 0, peers: LENGTH } }, JSON.stringify(outcome));
-    await isRight(t, bare, leech);
-  }
-});
+for (const [family, own, isThere] of [
+  [4, "127.0.0.1", true],
+  [6, "[::1]", hasIPv6()],
+] as const)
+  (isThere ? test : test.skip)(
+    `peers are found through the DHT, by torrent and by magnet link, without any tracker: IPv${family}`,
+    async (t) => {
+      await using at = await place();
+      const listen = ["--peer-listen", `${own}:0`];
+      await using seed = await seededHost(t, at, {}, ["--dht", "added", "--dht-bootstrap", `${own}:1`, ...listen]);
+      const bare = await at.write({ file: "bare" });
+      const bootstrap = ["--dht", "added", "--dht-bootstrap", seed.daemon.ready.peer, ...listen];
+      for (const wanted of [bare.path, `magnet:?xt=urn:btih:${bare.infoHash}`]) {
+        await using leech = await host(...bootstrap);
+        const outcome = await leech.add(wanted);
+        t.like(outcome, { status: "ok", from: { origin: 0, peers: LENGTH } }, JSON.stringify(outcome));
+        await isRight(t, bare, leech);
+      }
+    },
+  );
 
 test("a private torrent is told of neither on the local network nor in the DHT", async (t) => {
   await using at = await place();

@@ -87,7 +87,7 @@ test("the metrics of each process are those of docs/metrics.md, and count what h
   t.true(seeder.value(`skimmer_origin_host_bytes_total{host="${new URL(origin.url).host}"}`) >= length);
 
   const host = await scrape(daemon.ready.metrics);
-  t.deepEqual(sorted(host.kinds), sorted(await documented(["Every process", "Seeder and host daemon"])));
+  t.deepEqual(sorted(host.kinds), sorted(await documented(["Every process", "Seeder and host daemon", "Host daemon"])));
   t.is(host.value('skimmer_received_bytes_total{from="seeder"}'), length);
   t.is(host.value('skimmer_torrents{complete="yes"}'), 1);
   t.is(host.value("skimmer_origin_requests_total"), 0);

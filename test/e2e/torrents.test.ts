@@ -1,7 +1,7 @@
 /** Torrents of folders between two hosts of ours: selection, what is there already, in place, magnet links, the end of a share. */
 import { appendFile, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import test from "ava";
-import { type Place, place } from "../support/dfget-place.ts";
+import { type Place, place, startDaemon } from "../support/dfget-place.ts";
 import { daemonPid, lastJson, stopDaemonOf, until } from "../support/processes.ts";
 import { digestsBelow, isExecutable, writeSet } from "../support/torrent-set.ts";
 
@@ -73,6 +73,34 @@ test("--list-files shows what --files and --include choose; only their pieces ar
   t.true(lastJson(rest).from.cache >= 1_000_001);
   const none = await other.dfget("add", torrent, "--files", "7");
   t.is(none.exitCode, 2);
+});
+
+test("dfget info shows a torrent's files, trackers, web seeds and ways to peers, before and after dfget add", async (t) => {
+  await using places = await twoPlaces(64);
+  const { at, other } = places;
+  const named = ["--tracker", "http://127.0.0.1:1/announce", "--tracker", "udp://127.0.0.1:1", "--web-seed", "http://127.0.0.1:1/set"];
+  const { torrent, magnet, peer, infoHashV1 } = await share(at, ...named);
+  const expected = {
+    trackerTiers: [["http://127.0.0.1:1/announce"], ["udp://127.0.0.1:1"]],
+    webSeeds: ["http://127.0.0.1:1/set"],
+    private: false,
+    dht: false,
+    lsd: true,
+  };
+  await using _ = await startDaemon(other, "--lsd", "added", "--dht", "off");
+  const before = JSON.parse((await other.dfget("info", torrent)).stdout);
+  t.like(before, { ...expected, infoHashes: [infoHashV1], peers: [] });
+  t.is(before.files.length, 6);
+  t.like(JSON.parse((await other.dfget("info", `${magnet}&x.pe=${peer}`)).stdout), { infoHashes: [infoHashV1], private: false });
+  const text = await other.plain(["info", torrent]);
+  t.regex(
+    text.stdout,
+    /tracker, tier 2: udp:\/\/127\.0\.0\.1:1\nweb seed: http:\/\/127\.0\.0\.1:1\/set\nprivate: no\nDHT: not used \(--dht\)/,
+  );
+  t.is((await other.dfget("add", torrent, "--peer", peer)).exitCode, 0);
+  t.like(JSON.parse((await other.dfget("info", infoHashV1)).stdout), { ...expected, complete: true });
+  const unknown = await other.dfget("info", "nothing.torrent");
+  t.is(lastJson(unknown).status, "error", "a name, since there is no such file");
 });
 
 test("-c takes right pieces of an output folder; a file is streamed alone; what cannot be is refused", async (t) => {

@@ -1,14 +1,14 @@
 /**
- * Skimmer without the webtorrent package, as it is installed: everything else works, and who wants it is told what to install.
+ * Skimmer without the packages for WebRTC, as it is installed: everything else works, and who wants it is told what to install.
  */
 import test from "ava";
 import { callApi } from "../support/api.ts";
 import { temporaryFolder } from "../support/folders.ts";
 import { runCommand, startCommand } from "../support/processes.ts";
 
-/** A module that hides the package from the process and its children. */
+/** A module that hides them from the process and its children. */
 const HIDE = `import { registerHooks } from "node:module";
-registerHooks({ resolve(name, context, next) { if (name === "webtorrent") throw new Error("Cannot find package"); return next(name, context); } });`;
+registerHooks({ resolve(name, context, next) { if (/^(webtorrent|node-datachannel)$/.test(name)) throw new Error("Cannot find package"); return next(name, context); } });`;
 const WITHOUT = { NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(HIDE)}"` };
 
 test("seeder --webrtc says what to install", async (t) => {
@@ -17,6 +17,14 @@ test("seeder --webrtc says what to install", async (t) => {
   const { exitCode, stderr } = await runCommand({ command: "seeder", args, env: WITHOUT });
   t.is(exitCode, 2);
   t.regex(stderr, /webtorrent cannot be loaded: Cannot find package\nInstall webtorrent 3 with npm/);
+});
+
+test("dfdaemon --webrtc says what to install", async (t) => {
+  await using folder = await temporaryFolder();
+  const args = ["--webrtc", "--home", folder.path, "--peer-listen", "127.0.0.1:0", "--supernode", "http://127.0.0.1:1"];
+  const { exitCode, stderr } = await runCommand({ command: "dfdaemon", args, env: WITHOUT });
+  t.is(exitCode, 2);
+  t.regex(stderr, /node-datachannel cannot be loaded: Cannot find package\nInstall it, or webtorrent 3/);
 });
 
 test("a supernode without the package offers no download in the browser", async (t) => {

@@ -7,10 +7,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { Dht } from "../../peer/discovery/dht.ts";
+import { formatHostPort } from "../../system/addresses.ts";
 import { silentLogger } from "../../system/logger.ts";
 import { type AddedTorrent, addedTorrent } from "../support/added-torrent.ts";
 import { Cluster, sha256Of } from "../support/cluster.ts";
 import { temporaryFolder } from "../support/folders.ts";
+import { hasIPv6 } from "../support/ipv6.ts";
 import { lastJson, runCommand, startCommand, until } from "../support/processes.ts";
 import { ScriptedOrigin, seededBytes } from "../support/scripted-origin.ts";
 import { aria2, hasAria2, hasLibtorrent, PYTHON, runTool, type Tool } from "../support/tools.ts";
@@ -111,28 +113,37 @@ libtorrentTest("ours finds a libtorrent seed on the local network, and libtorren
   await isRight(t, at.torrent, join(folder, "content.bin"));
 });
 
-libtorrentTest("ours finds a libtorrent seed in the DHT by a magnet link, and libtorrent finds ours", async (t) => {
-  await using at = await trackerless(22);
-  const magnet = `magnet:?xt=urn:btih:${at.torrent.infoHash}`;
-  await using middle = await Dht.open({
-    peer: { host: "127.0.0.1", port: 0 },
-    bootstrap: [],
-    file: join(at.folder, "nodes"),
-    clock: { nowMs: () => performance.now() },
-    random: Math.random,
-    logger: silentLogger,
-  });
-  const dht = `127.0.0.1:${middle.port}`;
-  await using host = await ours(at.folder, "host", ["--dht", "added", "--dht-bootstrap", dht]);
-  {
-    await using seed = finder({ torrent: at.torrent.path, save: at.save, seed: true, dht });
-    await seed.firstLine();
-    const outcome = await host.add(magnet);
-    t.like(outcome, { status: "ok", from: { origin: 0, peers: LENGTH } }, JSON.stringify(outcome));
-    await isRight(t, at.torrent, host.output);
-  }
-  const folder = join(at.folder, "leech");
-  await using leech = finder({ torrent: at.torrent.path, save: folder, dht });
-  t.is(await leech.exited, 0, leech.output());
-  await isRight(t, at.torrent, join(folder, "content.bin"));
-});
+for (const [family, own, isThere] of [
+  [4, "127.0.0.1", true],
+  [6, "::1", hasIPv6()],
+] as const)
+  (isThere ? libtorrentTest : test.skip)(
+    `ours finds a libtorrent seed in the DHT by a magnet link, and libtorrent finds ours: IPv${family}`,
+    async (t) => {
+      await using at = await trackerless(22);
+      const magnet = `magnet:?xt=urn:btih:${at.torrent.infoHash}`;
+      await using middle = await Dht.open({
+        family,
+        peer: { host: own, port: 0 },
+        bootstrap: [],
+        file: join(at.folder, "nodes"),
+        clock: { nowMs: () => performance.now() },
+        random: Math.random,
+        logger: silentLogger,
+      });
+      const dht = formatHostPort({ host: own, port: middle.port });
+      const listen = formatHostPort({ host: own, port: 0 });
+      await using host = await ours(at.folder, "host", ["--dht", "added", "--dht-bootstrap", dht, "--peer-listen", listen]);
+      {
+        await using seed = finder({ torrent: at.torrent.path, save: at.save, seed: true, dht, listen });
+        await seed.firstLine();
+        const outcome = await host.add(magnet);
+        t.like(outcome, { status: "ok", from: { origin: 0, peers: LENGTH } }, JSON.stringify(outcome));
+        await isRight(t, at.torrent, host.output);
+      }
+      const folder = join(at.folder, "leech");
+      await using leech = finder({ torrent: at.torrent.path, save: folder, dht, listen });
+      t.is(await leech.exited, 0, leech.output());
+      await isRight(t, at.torrent, join(folder, "content.bin"));
+    },
+  );

@@ -8,8 +8,8 @@ import { startTinyTracker } from "../../bench/contenders/tiny-tracker.ts";
 import { readTorrentFile } from "../../peer/daemon/torrent-source.ts";
 import { magnetLink } from "../../torrents/torrent-file.ts";
 import { place, startDaemon } from "../support/dfget-place.ts";
-import { freePort, stopDaemonOf, until } from "../support/processes.ts";
-import { aria2, hasAria2, hasLibtorrent, libtorrent, makeTorrent } from "../support/tools.ts";
+import { freePort, lastJson, stopDaemonOf, until } from "../support/processes.ts";
+import { aria2, hasAria2, hasLibtorrent, libtorrent, makeTorrent, runTool } from "../support/tools.ts";
 import { digestsBelow, isExecutable, SET_PIECE_BYTES, writeSet } from "../support/torrent-set.ts";
 import { ownAddress, startTransmission, transmissionIsMissing } from "../support/transmission.ts";
 
@@ -120,3 +120,26 @@ transmissionTest("transmission downloads a folder that we seed", async (t) => {
   const { "sub/empty": _empty, ...expected } = await digestsBelow(at.path("set"));
   t.deepEqual(await digestsBelow(at.path("transmission/set")), expected);
 });
+
+for (const maker of ["transmission", "us"] as const)
+  transmissionTest(`transmission seeds a folder to us, of a torrent made by ${maker}`, async (t) => {
+    await using at = await place();
+    await using other = await place();
+    await using _ = await startDaemon(other, "--peer-listen", "0.0.0.0:0");
+    await writeSet(at.path("set"), 54);
+    const torrent = at.path("made.torrent");
+    if (maker === "us") t.is((await at.dfget("seed", at.path("set"), "--piece-length", "64KiB", "-o", torrent)).exitCode, 0);
+    else {
+      await using tool = runTool("transmission-create", ["--piecesize", "64", "--outfile", torrent, at.path("set")]);
+      t.is(await tool.exited, 0, tool.output());
+    }
+    await stopDaemonOf(at.home);
+    await using seed = await startTransmission({ torrent, folder: at.folder, encryption: "tolerated" });
+    await until(() => seed.tool.output().includes("Seeding"), 60_000);
+    const result = await other.dfget("add", torrent, "--peer", `${ownAddress()}:${seed.port}`, "-o", `${other.path("out")}/`);
+    t.is(result.exitCode, 0, result.stdout + result.stderr);
+    t.is(lastJson(result).from.peers, Number(lastJson(result).bytes));
+    const { "sub/empty": empty, ...expected } = await digestsBelow(at.path("set"));
+    // it leaves empty files out of what it makes
+    t.deepEqual(await digestsBelow(other.path("out/set")), maker === "us" ? { ...expected, "sub/empty": empty } : expected);
+  });

@@ -10,6 +10,7 @@ import type { Engine, Torrent } from "../../peer/engine/types.ts";
 import { silentLogger } from "../../system/logger.ts";
 import { generateClusterKey, publicKeyBytes } from "../../torrents/cluster-key.ts";
 import { type Geometry, geometryOf, pieceOffset } from "../../torrents/geometry.ts";
+import type { PeerId } from "../../torrents/ids.ts";
 import { encodeLiveInfo } from "../../torrents/live-info.ts";
 import { makePeerId } from "../../torrents/peer-id.ts";
 
@@ -36,10 +37,13 @@ export interface EngineSettings {
   readonly encryption?: EncryptionPolicy;
   /** Default 127.0.0.1. */
   readonly host?: string;
+  readonly bufferBytes?: number;
+  /** Default: one of ours. */
+  readonly peerId?: PeerId;
 }
 
 export function startEngine(role: "peer" | "seeder", limits: EngineSettings = {}): Promise<Engine> {
-  const peerId = makePeerId(role, randomBytes(20));
+  const peerId = limits.peerId ?? makePeerId(role, randomBytes(20));
   const listen = { host: limits.host ?? "127.0.0.1", port: 0 };
   return openEngine({
     listen,
@@ -48,6 +52,7 @@ export function startEngine(role: "peer" | "seeder", limits: EngineSettings = {}
     uploadBytesPerSecond: limits.upload ?? 0,
     downloadBytesPerSecond: limits.download ?? 0,
     encryption: limits.encryption,
+    bufferBytes: limits.bufferBytes,
     logger: silentLogger,
   });
 }

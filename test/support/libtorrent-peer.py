@@ -1,6 +1,7 @@
 """A libtorrent peer for tests: libtorrent-peer.py TORRENT SAVE_DIR leech|seed [OPTION ...] [HOST:PORT ...]; prints JSON lines.
 
 TORRENT is a file or a magnet link. With --on-go it dials only after a line came on standard input, and its time begins there.
+With --chokes it lets nobody ask but for what it allows fast (BEP 6).
 --encryption forced|enabled|disabled (default disabled) and --level rc4|plaintext|both are libtorrent's policies."""
 import json
 import sys
@@ -29,6 +30,10 @@ session = lt.session({
     "enable_incoming_utp": False, "enable_outgoing_utp": False,
     "out_enc_policy": policy, "in_enc_policy": policy, "allowed_enc_level": level,
 })
+if "--chokes" in rest:
+    # its own class of peers of this machine has places without end
+    session.set_peer_class_filter(lt.ip_filter())
+    session.apply_settings({"choking_algorithm": 0, "unchoke_slots_limit": 0, "allowed_fast_set_size": 10})
 if torrent.startswith("magnet:"):
     params = lt.parse_magnet_uri(torrent)
     hashes = params.info_hashes

@@ -45,7 +45,8 @@ export async function startTransmission(at: {
   await chmod(script, 0o755);
   const place = ["--config-dir", configuration, "--port", String(port), "--download-dir", at.folder];
   const limits = ["--no-portmap", "--no-uplimit", "--no-downlimit", "--finish", script];
-  const tool = runTool("transmission-cli", [`--encryption-${at.encryption}`, ...limits, ...place, at.torrent]);
+  // what it says of itself would come 4 KiB at a time
+  const tool = runTool("stdbuf", ["-o0", "transmission-cli", `--encryption-${at.encryption}`, ...limits, ...place, at.torrent]);
   return {
     port,
     tool,

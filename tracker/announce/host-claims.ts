@@ -8,7 +8,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { isIP } from "node:net";
 import type { PeerId } from "../../torrents/ids.ts";
 import { addressText, readAddress } from "../swarm/address-bytes.ts";
-import type { Ask } from "../swarm/ask.ts";
+import { type Ask, emptyAsk } from "../swarm/ask.ts";
 
 const ADDRESS_BYTES = 16;
 const SIGNATURE_BYTES = 8;
@@ -41,6 +41,14 @@ export class HostClaims {
       ask.v6 = !isMapped(address);
     }
     return path.slice(0, match.index);
+  }
+
+  /** The address that a path claims for the peer, in words; undefined where it claims none, or its signature is wrong. */
+  addressOf(peer: PeerId, path: string): string | undefined {
+    const ask = emptyAsk();
+    ask.peerId.write(peer, "hex");
+    this.apply(path, ask);
+    return ask.address.some((byte) => byte !== 0) ? addressText(ask.address, 0, ask.v6) : undefined;
   }
 
   #sign(peerId: Buffer, address: Buffer): Buffer {

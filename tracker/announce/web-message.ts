@@ -3,6 +3,7 @@
  *
  * A message is built anew from the fields that we know: offers and answers are passed on to other browsers, so nothing else may travel in them.
  */
+import { asObject, parseObject } from "../../system/json-object.ts";
 
 const MOST_OFFERS = 20;
 /** Chromium's take 600 bytes and 100 for each of a host's addresses. */
@@ -74,16 +75,4 @@ function isId(value: unknown): value is string {
 
 function isOfferId(value: unknown): value is string {
   return typeof value === "string" && value.length > 0 && value.length <= MOST_OFFER_ID_CHARACTERS;
-}
-
-function asObject(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    return asObject(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
 }

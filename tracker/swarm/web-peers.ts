@@ -1,10 +1,10 @@
 /**
- * The browser peers of one info hash: they meet by WebRTC through their WebSockets, so they are handed out to each other only, and our seeders'
- * WebRTC side to them. Decides.
+ * The browser peers of one info hash: they meet by WebRTC through their WebSockets, so they are handed out to each other only, and the WebRTC side of
+ * our seeders and hosts to them. Decides.
  * Invariant: at most MOST_WEB_PEERS, the longest silent one goes; map order is the order of last announces.
  */
 import type { PeerId } from "../../torrents/ids.ts";
-import { isSeeder } from "../../torrents/peer-id.ts";
+import { isOurs } from "../../torrents/peer-id.ts";
 
 const MOST_WEB_PEERS = 5000;
 
@@ -49,8 +49,8 @@ export class WebPeers {
     const counts = { complete: 0, incomplete: 0 };
     for (const [id, peer] of this.#peers) {
       if (nowMs - peer.seenMs > this.#expireMs()) this.#peers.delete(id);
-      // a seeder's WebRTC side: the seeder itself is in the swarm's table
-      else if (isSeeder(id as PeerId)) continue;
+      // a seeder's or a host's WebRTC side: it is in the swarm's table itself
+      else if (isOurs(id as PeerId)) continue;
       else counts[peer.complete ? "complete" : "incomplete"]++;
     }
     return counts;

@@ -11,6 +11,7 @@ import { printable } from "../progress-text.ts";
 import { type GivenTorrent, readTorrent } from "../read-torrent.ts";
 import { type Invocation, print, runSubcommand, subcommandSpec } from "../subcommand.ts";
 import { torrentOutput } from "../torrent-output.ts";
+import { fileLines } from "../torrent-text.ts";
 
 export const ADD_COMMAND = subcommandSpec({
   name: "add",
@@ -57,12 +58,9 @@ export function add(argv: readonly string[]): Promise<number> {
 async function listFiles(invocation: Invocation, { body }: GivenTorrent): Promise<number> {
   const { peer: peers } = invocation.options;
   const listing = await callDaemon<TorrentListing>({ ...invocation, method: "POST", path: "/v1/torrents", body: { ...body, peers } });
-  const width = String(listing.files.length).length;
   print(invocation, listing, [
     `${printable(listing.name)}: ${formatBytes(listing.lengthBytes)} in ${listing.files.length} files`,
-    ...listing.files.map(
-      ({ path, lengthBytes }, index) => `${String(index + 1).padStart(width)}  ${formatBytes(lengthBytes)}  ${printable(path)}`,
-    ),
+    ...fileLines(listing),
   ]);
   return 0;
 }

@@ -1,9 +1,7 @@
 /** `dfget export TASK`: writes stored content to a file, without asking anybody. Wiring. */
 import { SkimmerError } from "../../../system/errors.ts";
-import type { TaskRow } from "../../daemon/daemon-api.ts";
-import { callDaemon } from "../call-daemon.ts";
+import { askTask } from "../ask-task.ts";
 import { fetchOne, PROGRESS_OPTIONS } from "../fetch-one.ts";
-import { findTask } from "../find-task.ts";
 import { runSubcommand, subcommandSpec } from "../subcommand.ts";
 import { torrentOutput } from "../torrent-output.ts";
 
@@ -23,8 +21,7 @@ export function exportFile(argv: readonly string[]): Promise<number> {
   return runSubcommand(EXPORT_COMMAND, argv, {
     args: [1, 1],
     run: async (invocation) => {
-      const { tasks } = await callDaemon<{ tasks: TaskRow[] }>({ ...invocation, method: "GET", path: "/v1/tasks" });
-      const task = findTask(tasks, invocation.args[0]);
+      const task = await askTask(invocation, invocation.args[0]);
       if (!task.complete)
         throw new SkimmerError("bad_request", `${task.name} is not complete`, { hint: `dfget '${task.url}' downloads the rest.` });
       const url = `magnet:?xt=urn:btih:${task.infoHash}`;

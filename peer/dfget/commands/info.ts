@@ -1,17 +1,21 @@
-/** `dfget info [TASK]`: one task with its pieces, its peers and where its bytes came from; without one, the daemon. Wiring. */
+/** `dfget info [TASK|TORRENT]`: one task with its pieces, its peers and where its bytes came from; a torrent; or the daemon. Wiring. */
 import { formatBytes, formatDuration, formatRate } from "../../../system/units.ts";
-import type { DaemonInfo, TaskDetail, TaskRow } from "../../daemon/daemon-api.ts";
+import type { DaemonInfo, TaskDetail, TorrentListing } from "../../daemon/daemon-api.ts";
+import { askTask, urlQuery } from "../ask-task.ts";
 import { callDaemon } from "../call-daemon.ts";
-import { findTask } from "../find-task.ts";
 import { printable } from "../progress-text.ts";
-import { print, runSubcommand, subcommandSpec } from "../subcommand.ts";
+import { isTorrent, readTorrent } from "../read-torrent.ts";
+import { type Invocation, print, runSubcommand, subcommandSpec } from "../subcommand.ts";
+import { placeLines, torrentLines } from "../torrent-text.ts";
 
 export const INFO_COMMAND = subcommandSpec({
   name: "info",
-  description: "Shows a task: pieces, peers, and where every byte came from. Without a task: the host daemon.",
-  arguments: "[TASK]",
+  description:
+    "Shows a task: pieces, peers, where every byte came from, and where it is looked for. Or what is in a torrent, and where dfget add would look for it. Without either: the host daemon.",
+  arguments: "[TASK|TORRENT]",
   options: [],
-  after: "TASK is an info hash or its beginning, a URL, or a name, as dfget ls shows them.",
+  after:
+    "TASK is an info hash or its beginning, a URL, or a name, as dfget ls shows them.\nTORRENT is a .torrent file, the URL of one (it ends with .torrent), or a magnet link.",
 });
 
 /** Answers the exit code. */
@@ -19,22 +23,31 @@ export function info(argv: readonly string[]): Promise<number> {
   return runSubcommand(INFO_COMMAND, argv, {
     args: [0, 1],
     run: async (invocation) => {
-      if (invocation.args.length === 0) {
-        const daemon = await callDaemon<DaemonInfo>({ ...invocation, method: "GET", path: "/v1/info" });
-        print(
-          invocation,
-          daemon,
-          Object.entries(daemon).map(([name, value]) => `${name}: ${Array.isArray(value) ? value.join(", ") : value}`),
-        );
-        return 0;
-      }
-      const { tasks } = await callDaemon<{ tasks: TaskRow[] }>({ ...invocation, method: "GET", path: "/v1/tasks" });
-      const { infoHash } = findTask(tasks, invocation.args[0]);
-      const task = await callDaemon<TaskDetail>({ ...invocation, method: "GET", path: `/v1/tasks/${infoHash}` });
-      print(invocation, task, detailLines(task));
+      const [text] = invocation.args;
+      if (text === undefined) await showDaemon(invocation);
+      else if (await isTorrent(text)) await showTorrent(invocation, text);
+      else await showTask(invocation, text);
       return 0;
     },
   });
+}
+
+async function showDaemon(invocation: Invocation): Promise<void> {
+  const daemon = await callDaemon<DaemonInfo>({ ...invocation, method: "GET", path: "/v1/info" });
+  const lines = Object.entries(daemon).map(([name, value]) => `${name}: ${Array.isArray(value) ? value.join(", ") : value}`);
+  print(invocation, daemon, lines);
+}
+
+async function showTorrent(invocation: Invocation, text: string): Promise<void> {
+  const { body } = await readTorrent(text, invocation);
+  const torrent = await callDaemon<TorrentListing>({ ...invocation, method: "POST", path: "/v1/torrents", body });
+  print(invocation, torrent, torrentLines(torrent));
+}
+
+async function showTask(invocation: Invocation, text: string): Promise<void> {
+  const { infoHash } = await askTask(invocation, text);
+  const task = await callDaemon<TaskDetail>({ ...invocation, method: "GET", path: `/v1/tasks/${infoHash}${urlQuery(text)}` });
+  print(invocation, task, detailLines(task));
 }
 
 /** A task for people; decides. */
@@ -52,7 +65,7 @@ export function detailLines(task: TaskDetail): string[] {
     `sent to peers: ${formatBytes(task.uploadedBytes)}`,
     `last used: ${task.lastUsedAt}${task.pinned ? ", pinned" : ""}${task.linked ? ", shares its file with an output" : ""}`,
     `folder: ${task.directory}`,
-    ...task.trackers.map((tracker) => trackerLine(tracker, task.trackerStates)),
+    ...placeLines(task, task.trackerStates),
     `peers: ${task.connected.length} connected, ${task.bannedPeers} banned`,
     ...task.banned.map(
       ({ host, port, reason, seconds }) =>
@@ -60,16 +73,8 @@ export function detailLines(task: TaskDetail): string[] {
     ),
     ...task.connected.map(
       (peer) =>
-        `  ${peer.host}:${peer.port}${peer.seeder ? " seeder" : ""}, has ${peer.piecesHave} of ${task.pieceCount}, ${formatRate(peer.downloadBytesPerSecond)}, got ${formatBytes(peer.uploadedBytes)} from here`,
+        `  ${peer.host}${peer.transport === "webrtc" ? " over WebRTC" : `:${peer.port}`}${peer.seeder ? " seeder" : ""}, has ${peer.piecesHave} of ${task.pieceCount}, ${formatRate(peer.downloadBytesPerSecond)}, got ${formatBytes(peer.uploadedBytes)} from here`,
     ),
   ];
   return lines.map(printable);
-}
-
-function trackerLine(url: string, states: TaskDetail["trackerStates"]): string {
-  const found = states.find((state) => state.url === url);
-  if (found === undefined) return `tracker: ${url}`;
-  const { state, message, seeds, leeches } = found;
-  const swarm = seeds === undefined || leeches === undefined ? [] : [`${seeds} complete, ${leeches} not`];
-  return `tracker: ${url} ${[state, ...swarm, ...(message === undefined ? [] : [message])].join(", ")}`;
 }

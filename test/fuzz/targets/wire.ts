@@ -21,6 +21,7 @@ const EVENTS: LinkEvents = {
   onDontHave: nothing,
   onChoked: nothing,
   onUnchoked: nothing,
+  onAllowedFast: nothing,
   onInterest: nothing,
   onRequest: nothing,
   onCancel: nothing,

@@ -11,7 +11,17 @@ import {
 } from "../../../peer/discovery/announce-plan.ts";
 import { announceUrl, parseAnnounceAnswer } from "../../../peer/discovery/announce-query.ts";
 import { shownTracker } from "../../../peer/discovery/shown-tracker.ts";
-import { areAt, type TrackerState, TrackerTiers, withoutTwins } from "../../../peer/discovery/tracker-tiers.ts";
+import { PLAIN_SCHEMES } from "../../../peer/discovery/tracker-scheme.ts";
+import {
+  areAt,
+  areWebOnly,
+  needsWebrtc,
+  type TrackerState,
+  TrackerTiers,
+  trackersOver,
+  webSidesOf,
+  withoutTwins,
+} from "../../../peer/discovery/tracker-tiers.ts";
 import { encodeAnnounce, encodeConnect, readReply, transactionOf } from "../../../peer/discovery/udp-words.ts";
 import { SkimmerError } from "../../../system/errors.ts";
 import { encode } from "../../../torrents/bencode.ts";
@@ -171,6 +181,20 @@ test("TrackerTiers lets a failing tracker rest, as long as it asks for", (t) => 
   t.like(tiers.status[0], { state: "working", message: "old" });
 });
 
+test("TrackerTiers.replace() keeps what is known of those that stay, and says who is new and who is gone", (t) => {
+  const tiers = tiersOf([["http://a", "http://b"], "udp://c"]);
+  const [a, b, c] = tiers.all;
+  tiers.onAnswer(b, { ...ANSWER, trackerId: "mine" });
+  tiers.onFailure(a, { problem: "down", retryInS: undefined, nowMs: 0, random: 0.5 });
+  const { added, gone } = tiers.replace(["http://new", ["http://a", "http://b"], "wss://d"], { wasComplete: true });
+  t.deepEqual([urls(added), urls(gone)], [["http://new"], ["udp://c"]]);
+  t.true(added[0].toldComplete, "it never lacked anything");
+  t.deepEqual(urls(tiers.all), ["http://new", "http://b", "http://a"]);
+  t.like(tiers.all[1], { tier: 1, known: true, trackerId: "mine" });
+  t.deepEqual(urls(tiers.due(0)), ["http://new", "http://b"], "the failing one rests on");
+  t.deepEqual([tiers.has(b), tiers.has(c)], [true, false]);
+});
+
 test("withoutTwins() leaves out UDP where HTTP is at the same place", (t) => {
   const tiers = ["http://h:8002/announce", "udp://h:8002/announce", "ws://h:8002", ["udp://h:9", "udp://other:8002"]];
   t.deepEqual(withoutTwins(tiers), [["http://h:8002/announce"], ["ws://h:8002"], ["udp://h:9", "udp://other:8002"]]);
@@ -204,4 +228,30 @@ test("shownTracker() leaves out what may be a member's key", (t) => {
 test("TrackerTiers of nothing is never due, and of too much keeps a hundred", (t) => {
   t.is(tiersOf([]).nextDueMs(0), Number.POSITIVE_INFINITY);
   t.is(tiersOf(Array.from({ length: 500 }, (_, index) => `http://t${index}`)).all.length, 100);
+});
+
+test("trackersOver() keeps each tracker in its tier", (t) => {
+  const tiers = [["http://a", "wss://b"], "ws://c", "udp://d"];
+  t.deepEqual(trackersOver(["ws"], tiers), [["wss://b"], ["ws://c"], []]);
+  t.deepEqual(trackersOver(PLAIN_SCHEMES, tiers), [["http://a"], [], ["udp://d"]]);
+});
+
+test("webSidesOf() are those of the supernodes' trackers, once each, without what their URLs say of this host", (t) => {
+  const supernodes = ["http://super.example:8002", "https://tls.example"];
+  const tiers = ["http://super.example:8002/announce?ip=1", ["udp://super.example:8002", "http://stranger.example/announce"]];
+  t.deepEqual(webSidesOf([...tiers, "http://super.example:8002/announce", "https://tls.example/announce"], supernodes), [
+    ["ws://super.example:8002/announce"],
+    ["wss://tls.example/announce"],
+  ]);
+  t.deepEqual(webSidesOf(tiers, []), []);
+});
+
+test("areWebOnly() and needsWebrtc(): some trackers, and none that this host can ask", (t) => {
+  t.true(areWebOnly([["wss://a"], "ws://b"]));
+  t.false(areWebOnly([["wss://a"], "udp://b"]));
+  t.false(areWebOnly([]));
+  const over = { random: () => 0.5, mostRestMs: 1, wasComplete: false };
+  t.true(needsWebrtc(new TrackerTiers(["wss://a"], over).status));
+  t.false(needsWebrtc(new TrackerTiers(["wss://a"], { ...over, schemes: ["ws"] }).status));
+  t.false(needsWebrtc([]));
 });

@@ -79,7 +79,7 @@ test("Announcer asks the next tracker where one fails or refuses, and tells only
     [
       ["failing", "the tracker refuses: banned"],
       ["working", undefined],
-      ["unsupported", undefined],
+      ["unsupported", "only a daemon that was started with --webrtc uses it"],
     ],
   );
   await announcer.stop(NEVER);
@@ -157,4 +157,59 @@ test("Announcer keeps a member's key out of the log and of what is shown", async
   const said = JSON.stringify([logged, announcer.trackers]);
   t.true(said.includes("t.example") && !said.includes("s3cret"), said);
   await announcer.stop(NEVER);
+});
+
+const PART = { labels: {}, spare: () => undefined, pace: { mostRestMs: 60_000, starvingIntervalMs: 5_000, timeoutMs: 5_000 } };
+
+test("Announcer.change() asks a new tracker at once though another one answers, and tells those that are gone", async (t) => {
+  const { torrent, asked, times, announcer } = announcing(() => ANSWER, { trackers: ["http://old/announce", "http://stays/announce"] });
+  announcer.start();
+  await times(1);
+  announcer.change({ ...PART, trackers: ["http://stays/announce", "http://new/announce"] });
+  await times(3);
+  t.deepEqual(
+    asked.map(({ tracker, event, labels }) => [tracker, event, labels]),
+    [
+      ["http://old/announce", "started", { location: "eu|fra 1" }],
+      ["http://old/announce", "stopped", {}],
+      ["http://new/announce", "started", {}],
+    ],
+  );
+  t.is(torrent.peers.length, 2);
+  t.deepEqual(
+    announcer.trackers.map(({ url, state }) => [url, state]),
+    [
+      ["http://stays/announce", "waiting"],
+      ["http://new/announce", "working"],
+    ],
+  );
+  await announcer.stop(NEVER);
+  t.deepEqual(
+    asked.slice(3).map(({ tracker, event }) => [tracker, event]),
+    [["http://new/announce", "stopped"]],
+  );
+});
+
+test("Announcer.change() begins with a torrent that had no tracker, and drops the late answer of one that is gone", async (t) => {
+  const { torrent, asked, times, announcer } = announcing(() => ANSWER, { trackers: [] });
+  announcer.start();
+  announcer.change({ ...PART, trackers: ["http://a/announce"] });
+  await times(1);
+  t.is(torrent.peers.length, 1);
+  await announcer.stop(NEVER);
+  t.is(asked.length, 2);
+
+  const late = Promise.withResolvers<AnnounceAnswer>();
+  const slow = announcing(({ tracker }) => (tracker.includes("slow") ? late.promise : { ...ANSWER, peers: [] }), {
+    trackers: ["http://slow/announce"],
+  });
+  slow.announcer.start();
+  await slow.times(1);
+  slow.announcer.change({ ...PART, trackers: ["http://private/announce"] });
+  await slow.times(2);
+  late.resolve(ANSWER);
+  await late.promise;
+  await new Promise(setImmediate);
+  t.deepEqual(slow.torrent.peers, []);
+  await slow.announcer.stop(NEVER);
 });

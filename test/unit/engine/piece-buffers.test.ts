@@ -69,3 +69,32 @@ test("PieceBuffers: pieces that are long against the budget get four slots with 
   );
   t.is(buffers.usedBytes, 0);
 });
+
+test("PieceBuffers.use() waits for nobody's slots: beside a full pool there is one, used in turn, and given back", async (t) => {
+  const freed: number[] = [];
+  const buffers = new PieceBuffers(MIB, (memoryId) => freed.push(memoryId));
+  t.is(await buffers.use(100 * KIB, async (slot) => slot.bytes.length), 100 * KIB, "there is room");
+  t.deepEqual(freed, []);
+  const held = Array.from({ length: 4 }, () => buffers.tryAcquire(256 * KIB));
+  const waiting = buffers.acquire(256 * KIB, soon());
+  let at = 0;
+  let most = 0;
+  const use = () =>
+    buffers.use(512 * KIB, async () => {
+      most = Math.max(most, ++at);
+      t.is(buffers.usedBytes, MIB + 512 * KIB);
+      await new Promise(setImmediate);
+      at--;
+    });
+  await t.throwsAsync(
+    buffers.use(512 * KIB, () => Promise.reject(new Error("disk"))),
+    { message: "disk" },
+  );
+  await Promise.all([use(), use(), use()]);
+  t.is(most, 1);
+  t.is(freed.length, 4);
+  t.is(buffers.usedBytes, MIB);
+  for (const slot of held) if (slot !== undefined) buffers.release(slot);
+  buffers.release(await waiting);
+  t.is(buffers.usedBytes, 0);
+});

@@ -12,7 +12,7 @@ test("RequestDepth.targetBytes stays within its bounds, whatever is measured", (
       const depth = new RequestDepth(LEAST, 0);
       let nowMs = 0;
       for (const { bytes, ms, answerMs } of todo) {
-        depth.onFirstAnswer(answerMs);
+        depth.onFirstAnswer(answerMs, nowMs);
         depth.onBytes(bytes, (nowMs += ms));
         t.true(depth.targetBytes >= LEAST && depth.targetBytes <= MOST);
       }
@@ -22,9 +22,9 @@ test("RequestDepth.targetBytes stays within its bounds, whatever is measured", (
 
 test("RequestDepth.targetBytes becomes rate × (0.15 s + round trip)", (t) => {
   const depth = new RequestDepth(LEAST, 0);
-  depth.onFirstAnswer(80);
-  depth.onFirstAnswer(50);
-  depth.onFirstAnswer(400);
+  depth.onFirstAnswer(80, 80);
+  depth.onFirstAnswer(50, 50);
+  depth.onFirstAnswer(400, 400);
   for (let turn = 1; turn <= 50; turn++) depth.onBytes(1_000_000, turn * 100);
   t.true(Math.abs(depth.bytesPerSecond - 10_000_000) < 1);
   t.is(Math.round(depth.targetBytes), 10_000_000 * 0.2);
@@ -36,4 +36,15 @@ test("RequestDepth begins with the least, and forgets an old rate after a pause 
   for (let turn = 1; turn <= 50; turn++) depth.onBytes(1_000_000, turn * 100);
   depth.onBytes(1100, 5000 + 1100);
   t.is(depth.bytesPerSecond, 1000);
+});
+
+test("RequestDepth doubles with each round trip until a measurement says that the peer gives less", (t) => {
+  const depth = new RequestDepth(LEAST, 0);
+  depth.onFirstAnswer(10, 10);
+  for (let nowMs = 10; nowMs <= 90; nowMs += 20) depth.onBytes(100_000, nowMs);
+  t.is(depth.targetBytes, LEAST + 500_000);
+  depth.onBytes(100_000, 100);
+  t.is(Math.round(depth.targetBytes), 6_000_000 * 0.16);
+  for (let turn = 2; turn <= 20; turn++) depth.onBytes(300_000, turn * 100);
+  t.true(Math.abs(depth.targetBytes - 3_000_000 * 0.16) < 10);
 });

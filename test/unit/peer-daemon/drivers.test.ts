@@ -40,6 +40,7 @@ function running(options: { alone?: string; read?: () => Promise<SkimmerError | 
     torrent: torrent.asTorrent,
     reader: reader as unknown as OriginReader,
     hurry: () => undefined,
+    trackers: () => [],
     alone: options.alone,
     clock: { nowMs: () => performance.now() },
     logger: silentLogger,

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import test from "ava";
-import { PeerReporter } from "../../../peer/daemon/peer-reporter.ts";
+import { claimAt, PeerReporter } from "../../../peer/daemon/peer-reporter.ts";
 import type { BannedPeer } from "../../../peer/engine/peer-conduct.ts";
 import type { Torrent } from "../../../peer/engine/types.ts";
 import { silentLogger } from "../../../system/logger.ts";
@@ -44,7 +44,14 @@ async function supernode(status: number) {
 }
 
 const torrents = new Map<InfoHash, Torrent>();
-const common = { peer: REPORTER, torrents, isSupernodes: () => true, clock: { nowMs: () => 1000 }, logger: silentLogger };
+const common = {
+  peer: REPORTER,
+  torrents,
+  isSupernodes: () => true,
+  trackersOf: () => [],
+  clock: { nowMs: () => 1000 },
+  logger: silentLogger,
+};
 
 test("PeerReporter tells a burst in one request, with the evidence, to the first supernode that takes it", async (t) => {
   await using old = await supernode(404);
@@ -98,4 +105,17 @@ test("PeerReporter tells of peers that bring pieces just now, of supernodes' tor
   await told;
   t.deepEqual(good.bodies[0].good, [{ infoHash: INFO_HASH, host: "10.0.0.3", port: 6000 }]);
   t.deepEqual(good.bodies[0].reports, []);
+});
+
+test("PeerReporter brings along the claim of the address that it advertises, as this supernode's announce URLs hold it", async (t) => {
+  const claim = `at-${"0a".repeat(24)}`;
+  await using good = await supernode(204);
+  const trackersOf = () => [`http://other:1/announce/at-${"0b".repeat(24)}`, [`${good.url}/announce/${"c".repeat(32)}/${claim}`]];
+  using reporter = new PeerReporter({ ...common, supernodes: [good.url], trackersOf });
+  const told = good.told();
+  reporter.note(INFO_HASH, BANNED);
+  await told;
+  t.deepEqual(good.bodies[0].reporter, { ...REPORTER, claim });
+  t.is(claimAt("http://third:1", trackersOf().flat()), `at-${"0b".repeat(24)}`, "supernodes may share their secret");
+  t.is(claimAt(good.url, [`${good.url}/announce/${"c".repeat(32)}`, "no URL"]), undefined);
 });

@@ -1,5 +1,5 @@
 import test from "ava";
-import { hasUrlSecrets, shownText, shownUrl } from "../../../torrents/shown-url.ts";
+import { bareUrl, hasUrlSecrets, shownText, shownUrl } from "../../../torrents/shown-url.ts";
 
 for (const [url, shown] of [
   ["https://user:pw@host/a", "https://host/a"],
@@ -32,3 +32,13 @@ test("shownText() cleans each URL in a message", (t) => {
   );
   t.is(shownText("nothing here"), "nothing here");
 });
+
+for (const [url, bare] of [
+  ["http://u:p@host:8/a/b?x=1&y%0A=2#part", "http://host:8/a/b?x=…&y%0A=…"],
+  ["http://host/a?SECRET", "http://host/a?…"],
+  ["http://host/a", "http://host/a"],
+  ["s3://bucket/a?versionId=1", "s3://bucket/a?versionId=…"],
+  ["magnet:?xt=urn:btih:abc&tr=http%3A%2F%2Ft%2Fkey", "magnet:?xt=urn:btih:abc&tr=…"],
+  ["no URL", "(malformed URL)"],
+] as const)
+  test(`bareUrl() leaves out what the query of ${url} says`, (t) => t.is(bareUrl(url), bare));

@@ -1,7 +1,8 @@
 import test from "ava";
 import type { InfoHash, PeerId } from "../../../torrents/ids.ts";
+import { HostClaims } from "../../../tracker/announce/host-claims.ts";
 import { type Accusation, PeerStanding } from "../../../tracker/peer-standing.ts";
-import { parseGood, parseReports, takePraise, takeReport } from "../../../tracker/report-routes.ts";
+import { advertisedBy, parseGood, parseReports, type Reporter, takePraise, takeReport } from "../../../tracker/report-routes.ts";
 import { SeederHealth } from "../../../tracker/seeder-health.ts";
 import { makeAsk, UNKNOWN_SHARE } from "../../../tracker/swarm/ask.ts";
 import { SwarmStore } from "../../../tracker/swarm/swarm-store.ts";
@@ -84,7 +85,7 @@ test("takeReport() hears hosts of the swarm only, about peers of the swarm, and 
   swarms.addLink(member(8), 0);
   const report = (reporter: number, target: number) => {
     const body = { reports: [{ infoHash: HASH, peer: { host: `10.0.0.${target}`, port: 6881 }, offence: "bad_block", reason: "r" }] };
-    for (const each of parseReports(body)) takeReport(each, `10.0.0.${reporter}`, { swarms, standing, nowMs: 0 });
+    for (const each of parseReports(body)) takeReport(each, { address: `10.0.0.${reporter}` }, { swarms, standing, nowMs: 0 });
   };
   for (const stranger of [20, 21, 22, 23]) report(stranger, 9);
   t.deepEqual(standing.bans(0), []);
@@ -178,7 +179,7 @@ test("takePraise() counts for hosts of the swarm, about others in it", (t) => {
   }
   const good = { good: [{ infoHash: HASH, host: "10.0.0.9", port: 6881 }] };
   const success = (reporter: string) => {
-    for (const peer of parseGood(good)) takePraise(peer, reporter, { swarms, standing, nowMs: 0 });
+    for (const peer of parseGood(good)) takePraise(peer, { address: reporter }, { swarms, standing, nowMs: 0 });
     return standing.of(() => "10.0.0.9 6881", 0);
   };
   t.is(success("10.0.0.20"), UNKNOWN_SHARE, "a stranger");
@@ -188,3 +189,57 @@ test("takePraise() counts for hosts of the swarm, about others in it", (t) => {
   for (const bad of [{ good: [{}] }, { good: "x" }, { good: [{ infoHash: HASH, host: "x", port: 1 }] }])
     t.throws(() => parseGood(bad), { code: "bad_request" });
 });
+
+/** A swarm of three hosts that are only known by the addresses that they advertise, and one that is reported. */
+function advertisingSwarm() {
+  const claims = new HostClaims(Buffer.alloc(32, 1));
+  const standing = new PeerStanding();
+  const swarms = new SwarmStore({ expireMs: () => 1e9 });
+  swarms.join({ live: HASH, finals: [] });
+  const idOf = (number: number) => Buffer.from(`-SK0100-${String(number).padStart(12, "0")}`).toString("hex") as PeerId;
+  const hosts = ["2001:db8::1", "192.0.2.2", "192.0.2.3", "2001:db8::9"];
+  for (const [at, ip] of hosts.entries()) {
+    const ask = makeAsk({ infoHash: HASH, peerId: idOf(at + 1), ip, port: 6881 });
+    if (ask !== undefined) swarms.announce(ask, 0, () => 0);
+  }
+  const report = (from: { address: string; id: number; claim?: string }) => {
+    const reporter: Reporter = {
+      address: from.address,
+      advertised: advertisedBy({ reporter: { id: idOf(from.id), port: 1, claim: from.claim } }, claims),
+    };
+    const peer = { host: "2001:db8:0::9", port: 6881 };
+    for (const each of parseReports({ reports: [{ infoHash: HASH, peer, offence: "bad_block", reason: "r" }] }))
+      takeReport(each, reporter, { swarms, standing, nowMs: 0 });
+    return standing.suspects(0)[0]?.voices ?? standing.bans(0)[0]?.voices ?? 0;
+  };
+  return { standing, hosts, report, claimOf: (number: number, host: string) => claims.pathFor(idOf(number), host) };
+}
+
+test("takeReport() hears hosts at the address that they advertise, and bans by several", (t) => {
+  const { standing, hosts, report, claimOf } = advertisingSwarm();
+  t.is(report({ address: "10.0.0.1", id: 1 }), 0, "it is not in the swarm at the address that it calls from");
+  t.is(report({ address: "10.0.0.1", id: 1, claim: claimOf(1, hosts[0]) }), 1);
+  t.is(report({ address: "10.0.0.2", id: 2, claim: claimOf(2, hosts[1]) }), 2);
+  t.is(
+    standing.of(() => "2001:db8:0:0:0:0:0:9 6881", 0),
+    undefined,
+    "banned: two of three others",
+  );
+});
+
+test("takeReport() lets nobody speak as somebody else, nor as many, with claims", (t) => {
+  const { standing, hosts, report, claimOf } = advertisingSwarm();
+  const forged = claimOf(1, hosts[0]).replace(/.$/, (digit) => (digit === "0" ? "1" : "0"));
+  t.is(report({ address: "10.0.0.7", id: 1, claim: forged }), 0);
+  t.is(report({ address: "10.0.0.7", id: 7, claim: claimOf(1, hosts[0]) }), 0, "another one's claim");
+  t.is(report({ address: "10.0.0.7", id: 7, claim: claimOf(7, "192.0.2.77") }), 0, "nobody is there");
+  // who may register gets a claim of whatever he likes: he is one voice all the same
+  for (const [at, host] of hosts.slice(0, 3).entries()) t.is(report({ address: "10.0.0.7", id: at + 1, claim: claimOf(at + 1, host) }), 1);
+  t.deepEqual(standing.bans(0), []);
+  t.is(report({ address: "10.0.0.8", id: 4, claim: claimOf(4, hosts[3]) }), 1, "not of itself");
+});
+
+for (const reporter of [1, { claim: "at-" }, { id: "x", claim: "at-" }, { id: "11".repeat(20), claim: "x".repeat(300) }])
+  test(`advertisedBy() refuses ${JSON.stringify(reporter).slice(0, 60)}`, (t) => {
+    t.throws(() => advertisedBy({ reporter }, new HostClaims(Buffer.alloc(32, 1))), { code: "bad_request" });
+  });
