@@ -9,7 +9,7 @@ import { temporaryFolder } from "../test/support/folders.ts";
 import { hasAria2 } from "../test/support/tools.ts";
 import { runBareRelay } from "./bare.ts";
 import { startOriginProcess } from "./origin-process.ts";
-import { median, type Result, type Row } from "./report.ts";
+import { type Result, type Row, ratioOf } from "./report.ts";
 import { timeProgram } from "./time-program.ts";
 import { warmMemory } from "./warm-memory.ts";
 
@@ -66,7 +66,7 @@ async function bench(options: { name: string; runs: number; rate: number; most: 
     title: `cold: ${LENGTH_BYTES / 1e6} MB, origin ${rate === 0 ? "unlimited" : `${rate / 1e6} MB/s`}, ${runs} alternating runs`,
     rows,
     missing: hasAria2() ? [] : ["aria2 (apt-get install aria2)"],
-    targets: [{ what: "time against curl", found: median(swarm) / median(curl), limit: most, unit: "×", want: "most" }],
+    targets: [{ what: "time against curl", found: ratioOf(swarm, curl), limit: most, unit: "×", want: "most" }],
   };
 }
 

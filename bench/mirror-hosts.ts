@@ -7,7 +7,7 @@
 import { Cluster } from "../test/support/cluster.ts";
 import { startDockerRegistry } from "../test/support/docker-registry.ts";
 import { mirrorArguments } from "../test/support/mirror-place.ts";
-import { median, type Result } from "./report.ts";
+import { type Result, ratioOf } from "./report.ts";
 import { secondsToPull, startSlowRegistry, warmUp, whyNoRegistry } from "./slow-registry.ts";
 
 const MIB = 1024 * 1024;
@@ -31,7 +31,7 @@ export async function benchMirrorHosts(runs: number): Promise<Result> {
     await warmUp(ENGINE, cache.host);
     seconds.cache.push(await lastOf(Array<string>(HOSTS).fill(cache.host)));
   }
-  const ratio = median(seconds.eight) / median(seconds.one);
+  const ratio = ratioOf(seconds.eight, seconds.one);
   return {
     bench,
     title,

@@ -8,7 +8,7 @@ import { Cluster } from "../test/support/cluster.ts";
 import type { EngineName } from "../test/support/container-engines.ts";
 import { startDockerRegistry } from "../test/support/docker-registry.ts";
 import { mirrorArguments } from "../test/support/mirror-place.ts";
-import { median, type Result } from "./report.ts";
+import { type Result, ratioOf } from "./report.ts";
 import { secondsToPull, startSlowRegistry, warmUp, whyNoRegistry } from "./slow-registry.ts";
 
 const MIB = 1024 * 1024;
@@ -56,7 +56,6 @@ async function benchEngine(bench: string, { engine, runs }: { engine: EngineName
     seconds.second.push(await secondsToPull(engine, hosts[1]));
     seconds.again.push(await secondsToPull(engine, hosts[1]));
   }
-  const straight = median(seconds.straight);
   return {
     bench,
     title,
@@ -69,8 +68,8 @@ async function benchEngine(bench: string, { engine, runs }: { engine: EngineName
       { name: "mirror, stored", seconds: seconds.again },
     ],
     targets: [
-      { what: "cold against straight", found: median(seconds.first) / straight, limit: MOST_COLD, unit: "×", want: "most" },
-      { what: "stored against straight", found: median(seconds.again) / straight, limit: MOST_WARM, unit: "×", want: "most" },
+      { what: "cold against straight", found: ratioOf(seconds.first, seconds.straight), limit: MOST_COLD, unit: "×", want: "most" },
+      { what: "stored against straight", found: ratioOf(seconds.again, seconds.straight), limit: MOST_WARM, unit: "×", want: "most" },
     ],
   };
 }

@@ -10,7 +10,7 @@ import { transmission } from "./contenders/transmission.ts";
 import { webtorrent } from "./contenders/webtorrent.ts";
 import { makeContent } from "./content.ts";
 import { type Pair, runPairs } from "./pair.ts";
-import { median, type Result, type Row, type Target } from "./report.ts";
+import { type Result, type Row, ratioOf, type Target } from "./report.ts";
 
 const LENGTH_BYTES = 1024 * 1024 * 1024;
 const PEAK_BYTES = 160e6;
@@ -33,7 +33,7 @@ export async function benchOneToOne(runs: number): Promise<Result> {
   ] as const) {
     const other = rows.find((row) => row.name === name);
     if (other !== undefined)
-      targets.push({ what: `speed against ${name}`, found: median(other.seconds) / median(ours.seconds), limit, unit: "×", want: "least" });
+      targets.push({ what: `speed against ${name}`, found: ratioOf(other.seconds, ours.seconds), limit, unit: "×", want: "least" });
   }
   const missing = contenders.map((contender) => contender.missing()).filter((hint) => hint !== undefined);
   return {
@@ -57,7 +57,7 @@ export async function benchInterop(runs: number): Promise<Result> {
     { name: "our leech from libtorrent", seed: libtorrent, leech: skimmer },
   ]);
   const targets = rows.slice(1).map((row): Target => {
-    return { what: row.name, found: median(rows[0].seconds) / median(row.seconds), limit: 1, unit: "×", want: "least" };
+    return { what: row.name, found: ratioOf(rows[0].seconds, row.seconds), limit: 1, unit: "×", want: "least" };
   });
   return { bench, title, rows, targets };
 }

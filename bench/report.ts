@@ -40,14 +40,22 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/**
+ * How many times `of` is `to`: the median over the runs of each one's own ratio. Contenders of one run follow each other closely, while from run
+ * to run this kind of machine can be twice as fast; medians taken apart would compare one's good minutes with the other's bad ones.
+ */
+export function ratioOf(of: readonly number[], to: readonly number[]): number {
+  return median(of.slice(0, to.length).map((value, run) => value / to[run]));
+}
+
 export function isMet({ found, limit, want }: Target): boolean {
   return want === "least" ? found >= limit : found <= limit;
 }
 
-/** The result as a table: medians, ratios to the first row, spread. */
+/** The result as a table: medians, ratios to the first row, lowest and highest. */
 export function formatResult(result: Result): string {
   const lines = ["", result.title];
-  const anchor = result.rows.length === 0 ? 0 : median(result.rows[0].seconds);
+  const anchor = result.rows.at(0)?.seconds ?? [];
   for (const row of result.rows) lines.push(formatRow(row, anchor));
   for (const hint of result.missing ?? []) lines.push(`  left out: ${hint}`);
   for (const target of result.targets) {
@@ -58,18 +66,23 @@ export function formatResult(result: Result): string {
   return `${lines.join("\n")}\n`;
 }
 
-function formatRow({ name, seconds, cpuSecondsPerGb, peakBytes, note }: Row, anchor: number): string {
+function formatRow({ name, seconds, cpuSecondsPerGb, peakBytes, note }: Row, anchor: readonly number[]): string {
   const middle = median(seconds);
   const cells = [
     `  ${name.padEnd(36)}`,
     `${middle.toFixed(2).padStart(7)} s`,
-    anchor > 0 ? `${(middle / anchor).toFixed(3).padStart(6)} ×` : "",
+    `${ratioTo(seconds, anchor).toFixed(3).padStart(6)} ×`,
     `(${Math.min(...seconds).toFixed(2)}–${Math.max(...seconds).toFixed(2)})`.padEnd(14),
   ];
   if (cpuSecondsPerGb !== undefined) cells.push(`${median(cpuSecondsPerGb).toFixed(2)} CPU s/GB`);
   if (peakBytes !== undefined) cells.push(`peak ${(peakBytes / 1e6).toFixed(0)} MB`);
   if (note !== undefined) cells.push(note);
   return cells.join("  ");
+}
+
+/** An anchor that is no measurement, but a figure, has one value. */
+function ratioTo(seconds: readonly number[], anchor: readonly number[]): number {
+  return anchor.length === seconds.length ? ratioOf(seconds, anchor) : median(seconds) / median(anchor);
 }
 
 function round(value: number): string {

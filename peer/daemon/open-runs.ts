@@ -174,6 +174,7 @@ export class OpenRuns {
         : entry,
     );
     const torrent = await engine.add(await this.#specOf(task));
+    const ours = entry.liveInfo !== undefined || entry.local === true;
     let run: TaskRun | undefined;
     let open: OpenRun | undefined;
     const reader = new OriginReader({ torrent, validators: entry.validators, origin });
@@ -181,7 +182,7 @@ export class OpenRuns {
       torrent,
       trackers: entry.trackers,
       openness: opennessOf(entry),
-      ours: entry.liveInfo !== undefined || entry.local,
+      ours,
       dhtNodes: (entry.dhtNodes ?? []).flatMap(readPeer),
       starving: () => run?.starving ?? false,
       sociable: () => open?.sociable ?? !task.seedersOnly,
@@ -195,6 +196,7 @@ export class OpenRuns {
       hurry: () => membership.hurry(),
       trackers: () => membership.trackers,
       alone: task.alone,
+      foreign: !ours,
       renew: task.alone === undefined && isSupernodes(entry) ? this.#options.renew : undefined,
       earlier: index.get(entry.infoHash)?.from,
       clock,

@@ -15,6 +15,8 @@ export const STALL_MS = 5_000;
 export const ORIGIN_RETRY_MS = 5_000;
 /** With nothing from anywhere for this long the download fails. */
 export const GIVE_UP_MS = 30_000;
+/** The same for somebody else's torrent: its trackers, asked once a minute by a download without peers, get a second question. */
+export const PATIENT_GIVE_UP_MS = 90_000;
 /** The swarm must have brought everything for this long before the origin is left alone again. */
 export const SWARM_BACK_MS = 3_000;
 
@@ -37,6 +39,8 @@ export interface SourceFacts {
   readonly slowestPieceMs: number;
   /** Why there is no swarm to wait for; undefined: there is one. */
   readonly alone: string | undefined;
+  /** Somebody else's torrent, at trackers that are not ours. */
+  readonly foreign: boolean;
 }
 
 export type SourceDecision =
@@ -53,7 +57,7 @@ export function decideSource(facts: SourceFacts): SourceDecision {
   const quietMs = facts.nowMs - (facts.lastBytesAtMs ?? facts.startedAtMs);
   const reason = reasonForOrigin(facts, quietMs);
   if (reason !== undefined && facts.originAllowed && mayTryOrigin(facts)) return { kind: "read_origin", reason };
-  return quietMs >= Math.max(GIVE_UP_MS, 2 * facts.slowestPieceMs) ? { kind: "give_up" } : KEEP;
+  return quietMs >= Math.max(facts.foreign ? PATIENT_GIVE_UP_MS : GIVE_UP_MS, 2 * facts.slowestPieceMs) ? { kind: "give_up" } : KEEP;
 }
 
 function reasonForOrigin(facts: SourceFacts, quietMs: number): string | undefined {

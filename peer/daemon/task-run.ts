@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly renew?: Renew;
   /** Why nobody else can have this torrent; undefined: others can. */
   readonly alone: string | undefined;
+  /** Somebody else made it: its trackers are not ours. */
+  readonly foreign: boolean;
   /** What came in an earlier life of the daemon. */
   readonly earlier?: TaskEntry["from"];
   readonly clock: Clock;
@@ -246,7 +248,7 @@ export class TaskRun {
 
   #act(nowMs: number): void {
     const { stats } = this.torrent;
-    const { reader, alone } = this.#options;
+    const { reader, alone, foreign } = this.#options;
     const decision = decideSource({
       nowMs,
       startedAtMs: this.#startedAtMs,
@@ -259,6 +261,7 @@ export class TaskRun {
       originEndedAtMs: this.#originEndedAtMs,
       slowestPieceMs: this.#slowestPieceMs(),
       alone,
+      foreign,
     });
     if (decision.kind === "read_origin") this.#readOrigin(decision.reason);
     if (decision.kind === "leave_origin") void reader.stop();

@@ -70,6 +70,8 @@ const MOST_FOUND = 50;
 /** Our own trackers are to know soon that we are back; those of strangers are left alone for longer. */
 const OWN_PACE = { mostRestMs: 60_000, starvingIntervalMs: STARVING_INTERVAL_MS, timeoutMs: 5_000 };
 const PATIENT_PACE = { mostRestMs: 30 * 60_000, starvingIntervalMs: PATIENT_STARVING_INTERVAL_MS, timeoutMs: 15_000 };
+/** An announce there is a call as well: one that nobody took, or that came to nothing, is over by then. */
+const CALL_AGAIN_MS = 20_000;
 
 const PEER_ID_BYTES = 20;
 const WEB_SCHEMES: readonly TrackerScheme[] = ["ws"];
@@ -135,7 +137,9 @@ export class Discovery implements AsyncDisposable {
     const told = ours ? { labels, spare, pace: OWN_PACE } : { labels: {}, spare: () => undefined, pace: PATIENT_PACE };
     const plain = this.#web === undefined ? trackers : trackersOver(PLAIN_SCHEMES, trackers);
     const part = { ...told, trackers: ours ? withoutTwins(plain) : plain };
-    return this.#web === undefined ? [part] : [part, { ...told, ...webPart({ ...options, ours, supernodes }) }];
+    if (this.#web === undefined) return [part];
+    const pace = { ...told.pace, starvingIntervalMs: CALL_AGAIN_MS };
+    return [part, { ...told, pace, ...webPart({ ...options, ours, supernodes }) }];
   }
 
   /**

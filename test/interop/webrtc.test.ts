@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import Server from "bittorrent-tracker/server";
+import { WebSocketServer } from "ws";
 import { requestJson } from "../../system/json-http.ts";
 import type { TaskAnswer } from "../../torrents/task-api.ts";
 import { type AddedTorrent, addedTorrent } from "../support/added-torrent.ts";
@@ -48,6 +49,26 @@ async function startTracker(): Promise<AsyncDisposable & { readonly url: string 
   await once(server, "listening");
   const { port } = server.http.address() as AddressInfo;
   return { url: `ws://127.0.0.1:${port}`, [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())) };
+}
+
+/** A tracker that passes no call on, and wants to be asked every ten minutes. */
+async function startDeafTracker(onCalls: (offers: string[]) => void): Promise<AsyncDisposable & { readonly url: string }> {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(server, "listening");
+  server.on("connection", (socket) =>
+    socket.on("message", (bytes) => {
+      const { info_hash, offers = [] } = JSON.parse(String(bytes)) as { info_hash: string; offers?: { offer: { sdp: string } }[] };
+      if (offers.length > 0) onCalls(offers.map(({ offer }) => offer.sdp));
+      socket.send(JSON.stringify({ action: "announce", info_hash, interval: 600 }));
+    }),
+  );
+  return {
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of server.clients) socket.terminate();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
 }
 
 function webrtcClient(torrent: string, how: { folder: string; mode: "seed" | "leech"; tracker: string }): Tool {
@@ -133,6 +154,24 @@ test("without --webrtc a torrent with WebSocket trackers only says so at once, a
   const [warning] = (await waiting.result).stdout.split("\n");
   t.like(JSON.parse(warning), { event: "warning" });
   t.regex(warning, /start the daemon with --webrtc/);
+});
+
+rtcTest("a download calls again when its calls came to nothing, well before it gives up", async (t) => {
+  t.timeout(90_000);
+  await using at = await place();
+  const calls: string[][] = [];
+  await using tracker = await startDeafTracker((offers) => calls.push(offers));
+  const torrent = await madeUp(at, 97, tracker.url);
+  await using _ = await startDaemon(at, "--webrtc");
+  const waiting = at.begin("add", torrent.path, "-o", at.path("out.bin"));
+  await until(() => calls.length === 2, 60_000);
+  waiting.signal("SIGINT");
+  await waiting.result;
+  t.deepEqual(
+    calls.map((offers) => offers.length),
+    [5, 5],
+  );
+  t.is(new Set(calls.flat()).size, 10);
 });
 
 rtcTest("a daemon is found at the supernode's WebSocket tracker for what it has, also after the supernode started anew", async (t) => {

@@ -47,7 +47,7 @@ export class UdpOutbox implements Disposable {
     if (this.#socket.getSendQueueSize() < MOST_QUEUED_BYTES)
       for (const [index, answer] of this.#answers.entries()) {
         const { port, address } = this.#receivers[index];
-        this.#socket.send(answer, 0, answer.length, port, address);
+        this.#socket.send(answer, port, address);
       }
     this.#clear();
   }

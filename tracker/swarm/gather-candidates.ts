@@ -6,17 +6,17 @@
  * scores and members of imported objects for constants; 25 like this).
  */
 import { type Ask, isOursId } from "./ask.ts";
-import { ADDRESS_SCORES, SCORES, WEIGHTS } from "./peer-score.ts";
+import { ADDRESS_SCORES, NEAR_SCORE, SCORES, WEIGHTS } from "./peer-score.ts";
 import { FIELD, FLAG, type PeerTable } from "./peer-table.ts";
 import { type Candidates, MOST_CANDIDATES } from "./select-peers.ts";
 
 // plain constants: the compiler does not fold the members of an imported object (measured: a quarter of the whole)
-const { bytes: BYTES, words: WORDS, halves: HALVES, siteHalf: SITE_HALF, givenHalf: GIVEN_HALF } = FIELD;
-const { idEndWord: ID_END_WORD, addressWord: ADDRESS_WORD } = FIELD;
-const { flagsAt: FLAGS_AT, scopeAt: SCOPE_AT, spareAt: SPARE_AT, successAt: SUCCESS_AT } = FIELD;
+const { words: WORDS, siteWord: SITE_WORD, idEndWord: ID_END_WORD, addressWord: ADDRESS_WORD } = FIELD;
+const { kindWord: KIND_WORD, sharesWord: SHARES_WORD } = FIELD;
 const { complete: COMPLETE, ours: OURS, v6: V6, banned: BANNED } = FLAG;
 const { spare: SPARE_SCORES, success: SUCCESS_SCORES } = SCORES;
 const { host: SAME_HOST, subnet: SAME_SUBNET, network: SAME_NETWORK } = ADDRESS_SCORES;
+const { complete: COMPLETE_SCORE, given: GIVEN_SCORE, givenMost: GIVEN_MOST } = WEIGHTS;
 
 /** Standard clients, of which only the address is known, choose among so many for each peer that they want … */
 const CHOICE = 2;
@@ -42,36 +42,46 @@ export interface GatherInput {
  */
 export function gatherCandidates(input: GatherInput, candidates: Candidates): void {
   const { table, ask, own, scope, siteScores, random } = input;
-  const { bytes, words, halves, count } = table;
+  const { words, count } = table;
+  const { records, scores, histogram } = candidates;
   const enough = isOursId(ask.peerId) ? MOST_CANDIDATES : Math.max(LEAST_WANTED, input.wanted) * CHOICE;
   const start = count <= enough ? 0 : Math.floor(random() * count);
   // once around takes in the whole table; further turns, the records between
   const step = Math.ceil(count / enough);
   const looks = Math.min(count, MOST_CANDIDATES);
+  const { family } = ask;
   const idEnd = ask.peerIdWords[4];
   let offset = 0;
   let turn = 0;
+  let found = 0;
+  let nearCount = 0;
   candidates.clear();
-  for (let look = 0; look < looks && candidates.count < enough; look++) {
-    let record = start + offset;
-    if (record >= count) record -= count;
+  for (let look = 0; look < looks && found < enough; look++) {
+    const record = start + offset < count ? start + offset : start + offset - count;
     offset += step;
     if (offset >= count) offset = ++turn;
-    const at = record * BYTES;
-    const flags = bytes[at + FLAGS_AT];
+    const at = record * WORDS;
+    const kind = words[at + KIND_WORD];
+    const flags = (kind >> 16) & 0xff;
     if (record === own || (flags & BANNED) !== 0) continue;
-    if ((flags & OURS) === 0 && bytes[at + SCOPE_AT] !== scope) continue;
+    if ((flags & OURS) === 0 && kind >>> 24 !== scope) continue;
     const v6 = (flags & V6) !== 0;
-    if (ask.family !== 0 && v6 !== (ask.family === 6)) continue;
-    if (words[record * WORDS + ID_END_WORD] === idEnd && table.hasPeerId(record, ask.peerId)) continue;
-    const site = halves[record * HALVES + SITE_HALF];
-    const near = siteScores === undefined || site === 0 ? addressScore(ask, v6, words, record * WORDS + ADDRESS_WORD) : siteScores[site];
-    let score = near + SPARE_SCORES[bytes[at + SPARE_AT]] + SUCCESS_SCORES[bytes[at + SUCCESS_AT]];
-    if ((flags & COMPLETE) !== 0) score += WEIGHTS.complete;
-    const given = halves[record * HALVES + GIVEN_HALF] * WEIGHTS.given;
-    score -= Math.min(given, WEIGHTS.givenMost);
-    candidates.add(record, Math.max(0, score), near);
+    if (family !== 0 && v6 !== (family === 6)) continue;
+    if (words[at + ID_END_WORD] === idEnd && table.hasPeerId(record, ask.peerId)) continue;
+    const siteAndGiven = words[at + SITE_WORD];
+    const site = siteAndGiven & 0xffff;
+    const near = siteScores === undefined || site === 0 ? addressScore(ask, v6, words, at + ADDRESS_WORD) : siteScores[site];
+    const shares = words[at + SHARES_WORD];
+    const given = Math.min((siteAndGiven >>> 16) * GIVEN_SCORE, GIVEN_MOST);
+    const praise = SPARE_SCORES[shares & 0xff] + SUCCESS_SCORES[(shares >> 8) & 0xff] + ((flags & COMPLETE) === 0 ? 0 : COMPLETE_SCORE);
+    const score = Math.max(0, near + praise - given);
+    if (near >= NEAR_SCORE) nearCount++;
+    records[found] = record;
+    scores[found++] = score;
+    histogram[score]++;
   }
+  candidates.count = found;
+  candidates.nearCount = nearCount;
 }
 
 /** Nearness by address: words are read little end first, so the first bytes of an address are the low ones. */

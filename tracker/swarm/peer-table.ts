@@ -14,36 +14,42 @@ const SEEN_DOUBLE = 0;
 const PREVIOUS_WORD = 2;
 const NEXT_WORD = 3;
 const HASH_WORD = 4;
-const SITE_HALF = 10;
-const GIVEN_HALF = 11;
+const LEFT_WORD = 5;
+// from the end of the id on, what an answer looks at in each of many records: near each other, so mostly in one line of the cache
 const ID_AT = 24;
 const ADDRESS_AT = 44;
 const ADDRESS_WORD = 11;
+/** Port (a half), flags and scope (a byte each). */
+const KIND_WORD = 15;
 const PORT_AT = 60;
 const FLAGS_AT = 62;
 const SCOPE_AT = 63;
+/** Spare and success: a byte each; the other half is empty. */
+const SHARES_WORD = 16;
 const SPARE_AT = 64;
 const SUCCESS_AT = 65;
-const LEFT_WORD = 17;
+/** Site, and how often it was handed out: a half each. */
+const SITE_WORD = 17;
+const SITE_HALF = 34;
+const GIVEN_HALF = 35;
 const LEFT_UNIT_BYTES = 16_384;
 const LEFT_UNKNOWN = 0xffffffff;
 
-/** Where the fields of a record are, for who reads many in place. */
+/** Where the fields of a record are, for who reads many in place: its words, little end first, hold several. */
 export const FIELD = {
   bytes: RECORD_BYTES,
   words: RECORD_BYTES / 4,
   halves: RECORD_BYTES / 2,
-  siteHalf: SITE_HALF,
   givenHalf: GIVEN_HALF,
+  siteWord: SITE_WORD,
   /** The last four bytes of the peer id. */
   idEndWord: 10,
   addressWord: ADDRESS_WORD,
   /** 16 bytes, then the port's two. */
   addressAt: ADDRESS_AT,
+  kindWord: KIND_WORD,
   flagsAt: FLAGS_AT,
-  scopeAt: SCOPE_AT,
-  spareAt: SPARE_AT,
-  successAt: SUCCESS_AT,
+  sharesWord: SHARES_WORD,
 } as const;
 
 const WORDS = RECORD_BYTES / 4;
@@ -155,6 +161,15 @@ export class PeerTable {
 
   setGiven(record: number, given: number): void {
     this.halves[record * HALVES + GIVEN_HALF] = Math.min(given, 0xffff);
+  }
+
+  /** The first `count` of these records were handed out once more. */
+  noteGiven(records: Int32Array, count: number): void {
+    const { halves } = this;
+    for (let index = 0; index < count; index++) {
+      const at = records[index] * HALVES + GIVEN_HALF;
+      if (halves[at] < 0xffff) halves[at]++;
+    }
   }
 
   spare(record: number): number {

@@ -170,10 +170,7 @@ export class SwarmGroup {
       const siteScores = ask.site === 0 ? undefined : this.#setting.sites.scoresFrom(ask.site);
       gatherCandidates({ table: this.table, ask, own, scope: swarm.index + 1, wanted, siteScores, random }, candidates);
       candidates.pick(wanted, { stayNear: siteScores !== undefined, random });
-      for (let at = 0; at < candidates.pickedCount; at++) {
-        const record = candidates.picked[at];
-        this.table.setGiven(record, this.table.given(record) + 1);
-      }
+      this.table.noteGiven(candidates.picked, candidates.pickedCount);
     }
     const { picked, pickedCount } = candidates;
     return {

@@ -11,6 +11,7 @@ import {
   GIVE_UP_MS,
   NO_CONNECTION_MS,
   ORIGIN_RETRY_MS,
+  PATIENT_GIVE_UP_MS,
   type SourceFacts,
   STALL_MS,
   SWARM_BACK_MS,
@@ -30,6 +31,7 @@ const QUIET: SourceFacts = {
   originEndedAtMs: undefined,
   slowestPieceMs: 0,
   alone: undefined,
+  foreign: false,
 };
 
 test("decideSource() waits for a connection, then reads the origin", (t) => {
@@ -56,10 +58,12 @@ test("decideSource() reads the origin at once where there is no swarm, and pause
   t.is(decideSource({ ...QUIET, alone: "no supernode answers", originEndedAtMs: 0, nowMs: ORIGIN_RETRY_MS }).kind, "read_origin");
 });
 
-test("decideSource() never reads the origin where that is forbidden, and gives up in the end", (t) => {
+test("decideSource() never reads the origin where that is forbidden, and gives up in the end: later on a stranger's torrent", (t) => {
   const forbidden = { ...QUIET, originAllowed: false };
   t.is(decideSource({ ...forbidden, nowMs: GIVE_UP_MS - 1 }).kind, "keep");
   t.is(decideSource({ ...forbidden, nowMs: GIVE_UP_MS }).kind, "give_up");
+  t.is(decideSource({ ...forbidden, foreign: true, nowMs: PATIENT_GIVE_UP_MS - 1 }).kind, "keep");
+  t.is(decideSource({ ...forbidden, foreign: true, nowMs: PATIENT_GIVE_UP_MS }).kind, "give_up");
 });
 
 test("decideSource() leaves the origin when the swarm flows and somebody has everything", (t) => {

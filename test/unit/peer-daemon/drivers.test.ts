@@ -42,6 +42,7 @@ function running(options: { alone?: string; read?: () => Promise<SkimmerError | 
     hurry: () => undefined,
     trackers: () => [],
     alone: options.alone,
+    foreign: false,
     clock: { nowMs: () => performance.now() },
     logger: silentLogger,
   });
