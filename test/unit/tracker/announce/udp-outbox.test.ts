@@ -5,8 +5,7 @@ import { type OutboxSocket, UdpOutbox } from "../../../../tracker/announce/udp-o
 /** Notes what it is to send. */
 function fakeSocket(queuedBytes = 0): { socket: OutboxSocket; sent: string[] } {
   const sent: string[] = [];
-  const send = (answer: Buffer, offset: number, length: number, port: number, address: string): void =>
-    void sent.push(`${answer.toString("latin1", offset, offset + length)} ${address} ${port}`);
+  const send = (answer: Buffer, port: number, address: string): void => void sent.push(`${answer.toString("latin1")} ${address} ${port}`);
   return { socket: { send: send as OutboxSocket["send"], getSendQueueSize: () => queuedBytes }, sent };
 }
 
