@@ -16,8 +16,8 @@ export interface RingingCall extends Disposable {
 }
 
 export interface WebCalls {
-  /** Calls whoever gets the description; undefined: there are too many calls. */
-  offer(onOpen: (channel: OpenChannel) => void): Promise<RingingCall | undefined>;
+  /** Calls whoever gets the description; undefined: there are too many calls. `onFail`: it was answered, and no channel came of it. */
+  offer(onOpen: (channel: OpenChannel) => void, onFail: () => void): Promise<RingingCall | undefined>;
   /** Answers such a call; undefined: there are too many. Rejects with SkimmerError `protocol`. */
   answer(sdp: string, onOpen: (channel: OpenChannel) => void): Promise<string | undefined>;
 }

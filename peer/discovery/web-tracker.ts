@@ -15,7 +15,7 @@ import type { MetPeer } from "../engine/met-peer.ts";
 import type { Announce, AnnounceAnswer } from "./announce.ts";
 import { retryDelayMs } from "./announce-plan.ts";
 import { trackerHost } from "./shown-tracker.ts";
-import type { RingingCall, WebCalls } from "./web-calls.ts";
+import type { OpenChannel, RingingCall, WebCalls } from "./web-calls.ts";
 import { announceWords, answerWords, readWebMessage, type WebMessage } from "./web-words.ts";
 
 export interface WebTrackerOptions {
@@ -35,6 +35,8 @@ interface Swarm {
   waiting: PromiseWithResolvers<AnnounceAnswer> | undefined;
   /** Calls of ours, by the id under which an answer comes. */
   readonly calls: Map<string, RingingCall>;
+  /** Calls in the place of failed ones. */
+  readonly again: EventBudget;
 }
 
 /** As many as a supernode takes from one connection. */
@@ -44,6 +46,8 @@ const MOST_OFFERS = 5;
 const OFFER_ID_BYTES = 20;
 /** Calls of others: each costs a native connection. */
 const OFFERS = { perSecond: 5, burst: 30 };
+/** In the place of calls that were answered and failed: who answers is there, yet may not be reachable at all. */
+const CALLS_AGAIN = { perSecond: 0.05, burst: 5 };
 const CONNECT_LIMIT_MS = 10_000;
 /** A call with its description, of 16 KiB at most. */
 const MOST_MESSAGE_BYTES = 64 * 1024;
@@ -113,7 +117,8 @@ export class WebTracker implements Disposable {
     }
     if (this.#swarms.size >= MOST_SWARMS)
       throw new SkimmerError("busy", `${MOST_SWARMS} torrents are announced at ${trackerHost(this.#url)} already`, { retriable: true });
-    const swarm: Swarm = { last: announce, joined: false, waiting: undefined, calls: new Map() };
+    const again = new EventBudget(CALLS_AGAIN, this.#options.clock.nowMs());
+    const swarm: Swarm = { last: announce, joined: false, waiting: undefined, calls: new Map(), again };
     this.#swarms.set(announce.infoHash, swarm);
     return swarm;
   }
@@ -147,7 +152,8 @@ export class WebTracker implements Disposable {
     const count = event === "completed" ? 0 : Math.min(numwant, MOST_OFFERS - swarm.calls.size);
     const { calls, onPeer } = this.#options;
     const made = Array.from({ length: Math.max(0, count) }, async () => {
-      const call = await calls.offer((channel) => onPeer({ ...channel, infoHash, incoming: false })).catch(() => undefined);
+      const onOpen = (channel: OpenChannel): void => onPeer({ ...channel, infoHash, incoming: false });
+      const call = await calls.offer(onOpen, () => this.#callAgain(infoHash, swarm)).catch(() => undefined);
       if (call === undefined) return [];
       if (this.#swarms.get(infoHash) !== swarm || this.#closed) {
         call[Symbol.dispose]();
@@ -158,6 +164,13 @@ export class WebTracker implements Disposable {
       return [{ id, sdp: call.sdp }];
     });
     return (await Promise.all(made)).flat();
+  }
+
+  /** At once, since somebody is there; peer/webrtc/peer-call.ts says why calls between healthy hosts fail. */
+  #callAgain(infoHash: InfoHash, swarm: Swarm): void {
+    const isCurrent = this.#swarms.get(infoHash) === swarm && !this.#closed && swarm.last.left > 0;
+    if (isCurrent && swarm.again.take(this.#options.clock.nowMs()))
+      void this.#say(swarm, { ...swarm.last, event: undefined }).catch(() => undefined);
   }
 
   /** The connection, made where there is none. */

@@ -42,9 +42,9 @@ export class CallDesk implements Disposable {
     return { ringing: this.#ringing.size, open: this.#talking.size };
   }
 
-  /** A call to whoever answers; undefined: there is no room for it. */
-  async offer(onOpen: (channel: OpenChannel) => void): Promise<Ringing | undefined> {
-    const call = this.#begin(onOpen);
+  /** A call to whoever answers; undefined: there is no room for it. `onFail`: it was answered, and no channel came of it. */
+  async offer(onOpen: (channel: OpenChannel) => void, onFail: () => void = () => undefined): Promise<Ringing | undefined> {
+    const call = this.#begin(onOpen, onFail);
     if (call === undefined) return undefined;
     const sdp = await call.offer();
     return {
@@ -68,7 +68,7 @@ export class CallDesk implements Disposable {
     for (const call of [...this.#ringing, ...this.#talking]) call[Symbol.dispose]();
   }
 
-  #begin(onOpen: (channel: OpenChannel) => void): PeerCall | undefined {
+  #begin(onOpen: (channel: OpenChannel) => void, onFail: () => void = () => undefined): PeerCall | undefined {
     const isFull = this.#ringing.size >= MOST_RINGING || this.#ringing.size + this.#talking.size >= MOST_CALLS;
     if (this.#closed || isFull) return undefined;
     const { channels, bindAddress, iceServers } = this.#options;
@@ -81,9 +81,10 @@ export class CallDesk implements Disposable {
           this.#talking.add(call);
           onOpen(channel);
         },
-        onEnd: () => {
+        onEnd: (failed) => {
           this.#ringing.delete(call);
           this.#talking.delete(call);
+          if (failed) onFail();
         },
       },
     });

@@ -7,7 +7,7 @@ import type { DataChannel, PeerConnection, RtcConfig } from "node-datachannel";
 import { SkimmerError } from "../../system/errors.ts";
 import { ChannelStream } from "./channel-stream.ts";
 import type { DataChannels } from "./load-datachannel.ts";
-import { trimDescription } from "./session-description.ts";
+import { type Description, readDescription } from "./session-description.ts";
 
 /** Addresses of this host are found at once; those that a STUN server tells may take longer. */
 const GATHER_LIMIT_MS = 3_000;
@@ -15,6 +15,12 @@ const GATHER_LIMIT_MS = 3_000;
 const OPEN_LIMIT_MS = 20_000;
 /** An offer that nobody answered: webtorrent in Node takes five seconds for an answer. */
 const OFFER_LIFE_MS = 20_000;
+/**
+ * Who was called checks the caller's addresses so long after the answer only. libdatachannel 0.24 begins to connect, where checks came already, before
+ * the answer is wholly in its place, and on a busy machine refuses the certificate then (seen: one call in eight). Callers check at once, so nothing
+ * is lost.
+ */
+const ANSWER_TRAVELS_MS = 500;
 
 /** A channel that stands, and where its bytes come from. */
 export interface OpenChannel {
@@ -25,8 +31,8 @@ export interface OpenChannel {
 
 export interface CallEvents {
   onOpen(channel: OpenChannel): void;
-  /** It is over, however. */
-  onEnd(): void;
+  /** It is over, however; `failed`: it was answered, and no channel came of it. */
+  onEnd(failed: boolean): void;
 }
 
 export class PeerCall implements Disposable {
@@ -36,13 +42,15 @@ export class PeerCall implements Disposable {
   #channel: DataChannel | undefined;
   #stream: ChannelStream | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #checks: NodeJS.Timeout | undefined;
+  #answered = false;
   #ended = false;
 
   constructor({ PeerConnection }: DataChannels, options: { config: RtcConfig; events: CallEvents }) {
     this.#events = options.events;
     this.#connection = new PeerConnection("skimmer", options.config);
     this.#connection.onGatheringStateChange((state) => state === "complete" && this.#gathered.resolve());
-    this.#connection.onStateChange((state) => (state === "failed" || state === "closed") && this[Symbol.dispose]());
+    this.#connection.onStateChange((state) => (state === "failed" || state === "closed") && this.#end(true));
   }
 
   /** True until it is over. */
@@ -61,42 +69,61 @@ export class PeerCall implements Disposable {
   accept(sdp: string): void {
     if (this.#ended) return;
     this.#limit(OPEN_LIMIT_MS);
-    this.#read(sdp, "answer");
+    this.#read(sdp, "answer")();
+    this.#answered = true;
   }
 
   /** Our answer to their description. Rejects with SkimmerError `protocol`. */
   async answer(sdp: string): Promise<string> {
     this.#limit(OPEN_LIMIT_MS);
     this.#connection.onDataChannel((channel) => this.#take(channel));
-    this.#read(sdp, "offer");
-    return this.#describe();
+    const check = this.#read(sdp, "offer");
+    const description = await this.#describe();
+    this.#checks = setTimeout(check, ANSWER_TRAVELS_MS);
+    return description;
   }
 
   [Symbol.dispose](): void {
+    this.#end(false);
+  }
+
+  #end(failed: boolean): void {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#checks);
     this.#gathered.resolve();
     if (this.#stream === undefined) this.#channel?.close();
     else this.#stream.destroy();
     this.#connection.close();
-    this.#events.onEnd();
+    this.#events.onEnd(failed && this.#answered && this.#stream === undefined);
   }
 
   #limit(ms: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this[Symbol.dispose](), ms);
+    this.#timer = setTimeout(() => this.#end(true), ms);
   }
 
-  #read(sdp: string, type: "offer" | "answer"): void {
-    const trimmed = trimDescription(sdp);
+  /** Answers what has the addresses of the description checked. */
+  #read(sdp: string, type: "offer" | "answer"): () => void {
+    const read = readDescription(sdp);
     try {
-      if (trimmed === undefined) throw new Error("it is no session description");
-      this.#connection.setRemoteDescription(trimmed, type);
+      if (read === undefined) throw new Error("it is no session description");
+      this.#connection.setRemoteDescription(read.sdp, type);
+      return () => this.#check(read);
     } catch (cause) {
       this[Symbol.dispose]();
       throw new SkimmerError("protocol", `a peer's WebRTC ${type} cannot be used: ${(cause as Error).message}`, { cause });
     }
+  }
+
+  #check({ candidates, mid }: Description): void {
+    for (const candidate of candidates)
+      try {
+        if (!this.#ended) this.#connection.addRemoteCandidate(candidate, mid);
+      } catch {
+        // an address that the library cannot read: there may be others
+      }
   }
 
   async #describe(): Promise<string> {
@@ -114,7 +141,7 @@ export class PeerCall implements Disposable {
     if (this.#channel !== undefined || this.#ended) return refuse(channel);
     this.#channel = channel;
     // node-datachannel 0.33 frees a channel, which keeps the process alive, only when it was closed and somebody hears of it
-    channel.onClosed(() => this[Symbol.dispose]());
+    channel.onClosed(() => this.#end(true));
     if (channel.isOpen()) this.#onOpen(channel);
     else channel.onOpen(() => this.#onOpen(channel));
   }

@@ -11,13 +11,29 @@ const MOST_CANDIDATES = 30;
 /** a=candidate:foundation component transport priority ADDRESS port … (RFC 8839 5.1). */
 const ADDRESS_FIELD = 4;
 
-/** The description with the candidates that count; undefined: it is none, or too long. */
-export function trimDescription(sdp: string): string | undefined {
+/** What the native library is told in two steps. */
+export interface Description {
+  /** Without candidates, and without the word that there are no more. */
+  readonly sdp: string;
+  /** `candidate:…`, as they came. */
+  readonly candidates: readonly string[];
+  /** Of the one media section. */
+  readonly mid: string;
+}
+
+/** The description, and the candidates that count; undefined: it is none, or too long. */
+export function readDescription(sdp: string): Description | undefined {
   if (sdp.length > MOST_CHARACTERS || !sdp.startsWith("v=0")) return undefined;
-  let candidates = 0;
-  const lines = sdp.split(/\r?\n/).filter((line) => {
-    if (!line.startsWith("a=candidate:")) return line !== "";
-    return isIP(line.split(" ")[ADDRESS_FIELD] ?? "") !== 0 && candidates++ < MOST_CANDIDATES;
-  });
-  return `${lines.join("\r\n")}\r\n`;
+  const lines = sdp.split(/\r?\n/);
+  const candidates = lines.filter(isAddress).slice(0, MOST_CANDIDATES);
+  const rest = lines.filter((line) => line !== "" && line !== "a=end-of-candidates" && !line.startsWith("a=candidate:"));
+  return {
+    sdp: `${rest.join("\r\n")}\r\n`,
+    candidates: candidates.map((line) => line.slice("a=".length)),
+    mid: rest.find((line) => line.startsWith("a=mid:"))?.slice("a=mid:".length) ?? "0",
+  };
+}
+
+function isAddress(line: string): boolean {
+  return line.startsWith("a=candidate:") && isIP(line.split(" ")[ADDRESS_FIELD] ?? "") !== 0;
 }

@@ -2,7 +2,7 @@
 import { parseAnnounceAnswer } from "../../../peer/discovery/announce-query.ts";
 import { encodeSearch, parseSearch } from "../../../peer/discovery/lsd-words.ts";
 import { readWebMessage } from "../../../peer/discovery/web-words.ts";
-import { trimDescription } from "../../../peer/webrtc/session-description.ts";
+import { readDescription } from "../../../peer/webrtc/session-description.ts";
 import { encode } from "../../../torrents/bencode.ts";
 import type { InfoHash } from "../../../torrents/ids.ts";
 import { emptyHttpAnnounce, readHttpAnnounce, readHttpScrape } from "../../../tracker/announce/http-query.ts";
@@ -53,7 +53,7 @@ export const tracker: FuzzTarget = {
       () => readHttpScrape(input, 0, input.length),
       () => parseSearch(input),
       () => readWebMessage(input.toString()),
-      () => trimDescription(input.toString()),
+      () => readDescription(input.toString()),
     ];
     readers[Math.floor(random() * readers.length)]();
   },

@@ -60,11 +60,11 @@ async function startTracker() {
 
 /** Calls that are never placed. */
 class FakeCalls {
-  readonly ringing: (RingingCall & { accepted: string[]; open: boolean; ring: (channel: OpenChannel) => void })[] = [];
+  readonly ringing: (RingingCall & { accepted: string[]; open: boolean; ring: (channel: OpenChannel) => void; fail: () => void })[] = [];
   readonly answered: string[] = [];
   full = false;
 
-  async offer(onOpen: (channel: OpenChannel) => void): Promise<RingingCall | undefined> {
+  async offer(onOpen: (channel: OpenChannel) => void, onFail: () => void): Promise<RingingCall | undefined> {
     if (this.full) return undefined;
     const accepted: string[] = [];
     const call = {
@@ -72,6 +72,10 @@ class FakeCalls {
       open: true,
       accepted,
       ring: onOpen,
+      fail: () => {
+        call.open = false;
+        onFail();
+      },
       accept: (sdp: string) => void accepted.push(sdp),
       [Symbol.dispose]: () => void (call.open = false),
     };
@@ -136,6 +140,26 @@ test("a download calls at most five, an answer to a call reaches it, and the pee
   );
   calls.ringing[2].ring({ stream: new PassThrough(), host: "192.0.2.1", port: 9 });
   t.like(met[0], { infoHash: HASH, incoming: false, host: "192.0.2.1" });
+});
+
+test("a call that was answered and failed is made again at once, five times in a row at most, and not for who has everything", async (t) => {
+  await using tracker = await startTracker();
+  const { calls, trackers } = announcing();
+  await letIn(tracker, trackers);
+  for (let time = 0; time < 5; time++) {
+    calls.ringing[time].fail();
+    const { message } = await tracker.next();
+    t.is(message.event, undefined);
+    t.is(message.offers?.length, 1);
+  }
+  t.is(calls.ringing.length, 10);
+  calls.ringing[5].fail();
+  const asked = trackers.announce(tracker.url, { ...ANNOUNCE, event: "completed", left: 0 }, NEVER);
+  const last = await tracker.next();
+  t.is(last.message.event, "completed");
+  answer(last);
+  await asked;
+  trackers[Symbol.dispose]();
 });
 
 test("calls of others are answered: not our own, not of who is connected, not more than thirty at once, and not where there is no room", async (t) => {
