@@ -152,13 +152,15 @@ test("parseRetryAfter() reads seconds and dates", (t) => {
   for (const text of [undefined, "", "soon", "-5 minutes"]) t.is(parseRetryAfter(text, nowMs), undefined, text);
 });
 
-test("runPieces() begins with one piece, grows with the speed and shrinks towards the end", (t) => {
+test("runPieces() begins with one piece, grows with the speed and shrinks towards the end, to what a request is worth", (t) => {
   const MIB = 1024 * 1024;
   const usual = { bytesPerSecond: 0, pieceLengthBytes: MIB, missingPieces: 1000, connections: 4 };
   t.is(runPieces(usual), 1);
-  t.is(runPieces({ ...usual, bytesPerSecond: 10 * MIB }), 5);
+  t.is(runPieces({ ...usual, bytesPerSecond: 10 * MIB }), 10);
   t.is(runPieces({ ...usual, bytesPerSecond: 10_000 * MIB }), 16);
-  t.is(runPieces({ ...usual, bytesPerSecond: 10_000 * MIB, missingPieces: 8 }), 2);
+  t.is(runPieces({ ...usual, bytesPerSecond: 10_000 * MIB, missingPieces: 12 }), 3);
+  t.is(runPieces({ ...usual, bytesPerSecond: 10_000 * MIB, missingPieces: 4 }), 2);
+  t.is(runPieces({ ...usual, bytesPerSecond: MIB / 4, missingPieces: 4 }), 1);
   t.is(runPieces({ ...usual, missingPieces: 0, connections: 0 }), 1);
 });
 
