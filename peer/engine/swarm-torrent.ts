@@ -11,7 +11,7 @@ import type { InfoHash } from "../../torrents/ids.ts";
 import { parseInfos } from "../../torrents/parse-info.ts";
 import type { PieceRecord, RecordGroup } from "../../torrents/piece-records.ts";
 import { AddressBook } from "./address-book.ts";
-import { chooseUnchoked } from "./choker.ts";
+import { ChokingRounds } from "./choking-rounds.ts";
 import { Downloader } from "./downloader.ts";
 import { HashExchange } from "./hash-exchange.ts";
 import { layerFiles } from "./layer-store.ts";
@@ -34,7 +34,6 @@ import { Uploader } from "./uploader.ts";
 import { OUR_EXTENSION } from "./wire/extended-handshake.ts";
 import { type BlockRange, encodeExtended } from "./wire/messages.ts";
 
-const CHOKE_EVERY_MS = 10_000;
 const KEEP_ALIVE_MS = 90_000;
 const SILENT_MS = 180_000;
 
@@ -72,7 +71,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   readonly #pex = new PexRounds();
   readonly #metadata = new MetadataDesk<PeerLink>();
   readonly #hashes: HashExchange;
-  #nextChokeMs = 0;
+  readonly #choking: ChokingRounds;
   #wasComplete = false;
   #layerSaved: boolean;
   #closed = false;
@@ -107,6 +106,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
       events: this.#originEvents(),
     });
     const hides = wiring.role === "seeder" && wiring.identity.liveInfo !== undefined;
+    this.#choking = new ChokingRounds({ state: this.state, uploader: this.uploader, hides });
     this.#spread = new PieceSpread({ state: this.state, uploader: this.uploader, live: this.live, hides });
     for (let index = 0; index < this.state.have.length; index++) {
       if (this.has(index)) this.#account.from.cache += this.state.truth.lengthAt(index);
@@ -359,15 +359,14 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.#spread.greet(link);
   }
 
-  /** Makes room for a peer where all places are taken: one with which there is nothing to exchange any more goes. False: there is none. */
-  dropIdleLink(): boolean {
-    for (const link of this.state.links) {
-      if (!this.complete || !link.needsNothing) continue;
-      link.connection.close("nothing to exchange");
-      this.removeLink(link);
-      return true;
-    }
-    return false;
+  /** All is said with which a connection begins: the peer may ask at once, if there is a place for it. */
+  onGreeted(link: PeerLink): void {
+    this.#choking.onJoined(link);
+  }
+
+  /** When anything was last asked for, or sent, between us and the peer. */
+  usedMs(link: PeerLink): number {
+    return Math.max(link.lastBlockMs, this.#choking.usedMs(link));
   }
 
   removeLink(link: PeerLink): void {
@@ -377,6 +376,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     link.wanted = [];
     this.#spread.onGone(link);
     this.#hashes.onGone(link);
+    this.#choking.onGone(link);
     this.downloader.fillAll();
   }
 
@@ -425,10 +425,11 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   }
 
   onInterest(link: PeerLink): void {
-    if (link.peerInterested) this.#rechoke();
+    this.#choking.onInterest(link);
   }
 
   onRequest(link: PeerLink, range: BlockRange): void {
+    this.#choking.onRequest(link);
     this.uploader.onRequest(link, range);
   }
 
@@ -530,30 +531,12 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   tick(nowMs: number): void {
     if (this.downloader.on) this.downloader.tick(nowMs);
     this.#spread.tick(nowMs);
-    if (nowMs >= this.#nextChokeMs) this.#rechoke();
+    this.#choking.tick(nowMs);
     this.#pex.tick(this.#exchanging(), nowMs);
     this.#hashes.tick(this.state.links, nowMs);
     for (const link of this.state.links) {
       if (nowMs - link.connection.lastReadMs > SILENT_MS) link.connection.close("silent for three minutes");
       else if (nowMs - link.connection.lastWriteMs > KEEP_ALIVE_MS) link.connection.sendKeepAlive();
-    }
-  }
-
-  #rechoke(): void {
-    this.#nextChokeMs = this.state.clock.nowMs() + CHOKE_EVERY_MS;
-    const candidates = [...this.state.links].map((link) => ({
-      peer: link,
-      interested: link.peerInterested,
-      ours: link.ours,
-      givesBytesPerSecond: link.depth.bytesPerSecond,
-    }));
-    const chosen = chooseUnchoked(candidates, this.state.random);
-    for (const link of this.state.links) {
-      const choking = !chosen.has(link);
-      const begins = choking && !link.amChoking;
-      // the choke goes ahead: refusals of an unchoking peer would look like lies
-      link.setChoking(choking);
-      if (begins) this.uploader.onChoke(link);
     }
   }
 

@@ -17,6 +17,8 @@ const TICK_MS = 250;
 const DELAY_MS = 0.3;
 const MOST_MS = 600_000;
 const KEY_BYTES = 32;
+/** By then a host that has everything has hashed it. */
+const FILLED_MS = 100;
 
 export interface LiveSwarmOptions {
   readonly hosts: number;
@@ -24,6 +26,10 @@ export interface LiveSwarmOptions {
   readonly pieceLengthBytes: number;
   /** Of every link, each way; the origin brings as much to the seeder, in order. */
   readonly bytesPerSecond: number;
+  /** The first peer is no seeder, but a host that has everything from the beginning and shows all of it. */
+  readonly fromHost?: boolean;
+  /** How many other hosts each one dials besides the first peer; absent: every pair is connected. */
+  readonly neighbours?: number;
   readonly random: () => number;
 }
 
@@ -41,8 +47,11 @@ export async function runLiveSwarm(options: LiveSwarmOptions): Promise<LiveSwarm
   // the engine's few timers (signing batches) go by virtual time too
   mock.timers.enable({ apis: ["setTimeout"] });
   try {
-    const [seeder, ...others] = makePeers(time, options);
-    for (const { torrent } of others) torrent.once("complete", () => doneMs.push(time.nowMs));
+    const peers = makePeers(time, options);
+    const [seeder, ...others] = peers;
+    const startMs = options.fromHost === true ? FILLED_MS : 0;
+    time.plan(startMs, () => connectAll(time, peers, options));
+    for (const { torrent } of others) torrent.once("complete", () => doneMs.push(time.nowMs - startMs));
     deliverAll(time, seeder, options);
     await passTime(time, () => doneMs.length < options.hosts);
     const idealMs = (options.lengthBytes / options.bytesPerSecond) * 1000;
@@ -56,17 +65,19 @@ export async function runLiveSwarm(options: LiveSwarmOptions): Promise<LiveSwarm
   }
 }
 
-/** The seeder and the hosts, all connected. */
-function makePeers(time: VirtualTime, { hosts, lengthBytes, pieceLengthBytes, bytesPerSecond, random }: LiveSwarmOptions): VirtualPeer[] {
+/** The seeder and the hosts. */
+function makePeers(time: VirtualTime, options: LiveSwarmOptions): VirtualPeer[] {
+  const { hosts, lengthBytes, pieceLengthBytes, bytesPerSecond, random } = options;
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const key = publicKey.export({ format: "der", type: "spki" }).subarray(-KEY_BYTES);
   const liveInfo = encodeLiveInfo({ name: "file", lengthBytes, pieceLengthBytes, key, task: Buffer.alloc(32, 7) });
   const geometry = geometryOf({ lengthBytes, pieceLengthBytes });
   const peers = Array.from({ length: hosts + 1 }, (_, number): VirtualPeer => {
-    const role = number === 0 ? "seeder" : "peer";
-    const identity = new TorrentIdentity({ name: "file", liveInfo, signer: role === "seeder" ? privateKey : undefined });
+    const isFirst = number === 0;
+    const role = isFirst && options.fromHost !== true ? "seeder" : "peer";
+    const identity = new TorrentIdentity({ name: "file", liveInfo, signer: isFirst ? privateKey : undefined });
     const torrent = virtualTorrent({ time, geometry, identity, role, random });
-    torrent.download(role === "peer");
+    torrent.download(!isFirst);
     const tick = (): void => {
       torrent.tick(time.nowMs);
       time.plan(TICK_MS, tick);
@@ -76,14 +87,29 @@ function makePeers(time: VirtualTime, { hosts, lengthBytes, pieceLengthBytes, by
     const peerId = Buffer.from(`${prefix}${String(number).padStart(12, "0")}`).toString("hex") as PeerId;
     return { torrent, host: new VirtualHost(time, { bytesPerSecond, delayMs: DELAY_MS }), peerId };
   });
-  for (const [at, one] of peers.entries()) for (const other of peers.slice(at + 1)) connectVirtually(time, one, other);
   return peers;
 }
 
+/** All with the first peer, and each host with all others, or with some by chance. */
+function connectAll(time: VirtualTime, peers: readonly VirtualPeer[], { neighbours, random }: LiveSwarmOptions): void {
+  const [first, ...hosts] = peers;
+  for (const host of hosts) connectVirtually(time, first, host);
+  const connected = new Set<string>();
+  for (const [at, host] of hosts.entries()) {
+    const others = neighbours === undefined ? hosts.keys() : Array.from({ length: neighbours }, () => Math.floor(random() * hosts.length));
+    for (const other of others) {
+      const pair = `${Math.min(at, other)} ${Math.max(at, other)}`;
+      if (other === at || connected.has(pair)) continue;
+      connected.add(pair);
+      connectVirtually(time, host, hosts[other]);
+    }
+  }
+}
+
 /** The seeder's pieces, as the origin brings them. */
-function deliverAll(time: VirtualTime, { torrent }: VirtualPeer, { bytesPerSecond, pieceLengthBytes }: LiveSwarmOptions): void {
+function deliverAll(time: VirtualTime, { torrent }: VirtualPeer, { bytesPerSecond, pieceLengthBytes, fromHost }: LiveSwarmOptions): void {
   for (let index = 0; index < torrent.geometry.pieceCount; index++) {
-    time.plan(((index + 1) * pieceLengthBytes * 1000) / bytesPerSecond, () => {
+    time.plan(fromHost === true ? 0 : ((index + 1) * pieceLengthBytes * 1000) / bytesPerSecond, () => {
       void torrent.acquire(index, { signal: AbortSignal.abort() }).then((buffer) => torrent.deliver(buffer, "origin"));
     });
   }

@@ -38,6 +38,7 @@ export function connectVirtually(time: VirtualTime, dialling: VirtualPeer, diall
     peer.torrent.addLink(link);
     const offer = { metadataBytes: 0, port: 1, live: true, blockBytes: BLOCK_BYTES, requestQueue: REQUEST_QUEUE, version: "" };
     send(encodeExtended(0, encodeExtendedHandshake(offer)));
+    peer.torrent.onGreeted(link);
   }
 }
 

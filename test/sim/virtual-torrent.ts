@@ -37,7 +37,7 @@ export function virtualTorrent(options: VirtualTorrentOptions): SwarmTorrent {
   return new SwarmTorrent({
     state,
     identity,
-    store: new PieceStore(state, journal, { signs: role === "seeder" }),
+    store: new PieceStore(state, journal, { signs: identity.signer !== undefined }),
     role,
     live: (owner) => {
       const { publicKey, signer, secret, name, infoHash } = identity;

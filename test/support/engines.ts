@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { openEngine } from "../../peer/engine/engine.ts";
 import type { EncryptionPolicy } from "../../peer/engine/mse/encryption-policy.ts";
 import type { Engine, Torrent } from "../../peer/engine/types.ts";
+import type { Clock } from "../../system/clock.ts";
 import { silentLogger } from "../../system/logger.ts";
 import { generateClusterKey, publicKeyBytes } from "../../torrents/cluster-key.ts";
 import { type Geometry, geometryOf, pieceOffset } from "../../torrents/geometry.ts";
@@ -40,6 +41,8 @@ export interface EngineSettings {
   readonly bufferBytes?: number;
   /** Default: one of ours. */
   readonly peerId?: PeerId;
+  /** Default: the real one. */
+  readonly clock?: Clock;
 }
 
 export function startEngine(role: "peer" | "seeder", limits: EngineSettings = {}): Promise<Engine> {
@@ -53,6 +56,7 @@ export function startEngine(role: "peer" | "seeder", limits: EngineSettings = {}
     downloadBytesPerSecond: limits.download ?? 0,
     encryption: limits.encryption,
     bufferBytes: limits.bufferBytes,
+    clock: limits.clock,
     logger: silentLogger,
   });
 }

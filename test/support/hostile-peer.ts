@@ -11,6 +11,8 @@ import type { InfoHash, PeerId } from "../../torrents/ids.ts";
 export interface Target {
   readonly port: number;
   readonly infoHash: InfoHash;
+  /** The address that it is called from. */
+  readonly from?: string;
 }
 
 /** Annoys until the signal; never throws for what the target does. */
@@ -27,7 +29,7 @@ export interface RawPeer extends Disposable {
 
 /** Connects. `reads` false: nothing of what comes is read. */
 export async function rawPeer(target: Target, reads = true): Promise<RawPeer> {
-  const socket = net.connect({ host: "127.0.0.1", port: target.port });
+  const socket = net.connect({ host: "127.0.0.1", port: target.port, localAddress: target.from });
   socket.on("error", () => undefined);
   if (reads) socket.resume();
   else socket.pause();
