@@ -4,13 +4,18 @@
  */
 import { type EngineName, startEngine, whyNot } from "../test/support/container-engines.ts";
 import { hasDockerRegistry, startDockerRegistry } from "../test/support/docker-registry.ts";
+import { temporaryFolder } from "../test/support/folders.ts";
 import { makeImage, pushTestImage } from "../test/support/test-image.ts";
 import { startLineProcess } from "./line-process.ts";
+import { timeProgram } from "./time-program.ts";
+import { warmMemory } from "./warm-memory.ts";
 
 const REPOSITORY = "library/demo";
 /** Another image, small. */
 const SMALL = "library/small";
 const SMALL_LAYERS = [1024 * 1024];
+/** What a pull of 200 MiB fills: twice in the engine, and in the seeder's and the daemon's store. */
+const FILLED_BYTES = 900 * 1024 * 1024;
 
 export interface SlowRegistry extends AsyncDisposable {
   /** `127.0.0.1:PORT` of the door. */
@@ -33,8 +38,11 @@ export async function startSlowRegistry(layers: readonly number[], bytesPerSecon
   return { host, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
-/** Seconds that a new engine with an empty store takes for the image. */
-export function secondsToPull(name: EngineName, endpoint: string): Promise<number> {
+/** Seconds that a new engine with an empty store takes for the image; begun with warm memory, and with nothing of an earlier pull still on its way to the disk. */
+export async function secondsToPull(name: EngineName, endpoint: string): Promise<number> {
+  await using folder = await temporaryFolder();
+  await warmMemory(folder.path, FILLED_BYTES);
+  await timeProgram("sync", []);
   return pull({ name, endpoint, repository: REPOSITORY });
 }
 

@@ -23,6 +23,7 @@ import type { Exchange } from "./exchange.ts";
 import type { KnownImages } from "./known-images.ts";
 import { AHEAD_BYTES, lookAhead } from "./look-ahead.ts";
 import { type CacheState, provenanceHeaders, sharesSince } from "./mirror-headers.ts";
+import { OpenReads } from "./open-reads.ts";
 import { StallWatch } from "./stall-watch.ts";
 import { callerKey, type Upstream } from "./upstream.ts";
 
@@ -76,6 +77,7 @@ const EMPTY = `sha256:${hash("sha256", "", "hex")}`;
 export class BlobHandler {
   readonly #options: BlobHandlerOptions;
   readonly #badUntilMs = new Map<string, number>();
+  readonly #reads = new OpenReads(missingOf);
 
   constructor(options: BlobHandlerOptions) {
     this.#options = options;
@@ -234,8 +236,11 @@ export class BlobHandler {
     const trusted = `sha256:${content.sha256}` === digest;
     const gate = new DigestGate({ digest, lengthBytes: content.lengthBytes, firstByte: span.firstByte, trusted });
     let swarmEnd: number | undefined;
+    const reader = JSON.stringify([target.upstream.base, target.repository, callerKey(exchange.authorization)]);
     try {
-      const onProgress = isSmall ? () => undefined : this.#lookAhead(exchange, target);
+      using _ = isSmall ? undefined : this.#reads.begin(reader, content);
+      const ahead = isSmall ? () => undefined : this.#lookAhead(exchange, target);
+      const onProgress = (): void => ahead(this.#reads.missingBytes(reader));
       await streamWatched(exchange, { content, span, gate, onProgress, firstMs: isSmall ? FIRST_OF_RANGE_MS : FIRST_OF_ALL_MS });
     } catch (thrown) {
       exchange.signal.throwIfAborted();
@@ -283,7 +288,7 @@ export class BlobHandler {
 
 async function streamWatched(
   exchange: Exchange,
-  reading: { content: Content; span: ByteSpan; gate: DigestGate; firstMs: number; onProgress: (missingBytes: number) => void },
+  reading: { content: Content; span: ByteSpan; gate: DigestGate; firstMs: number; onProgress: () => void },
 ): Promise<void> {
   const { content, span, gate, firstMs, onProgress } = reading;
   using watch = new StallWatch({ firstMs, laterMs: SILENCE_MS });
@@ -292,7 +297,7 @@ async function streamWatched(
     gate.pass(bytes);
     await exchange.write(bytes);
     resume();
-    onProgress(missingOf(content));
+    onProgress();
   };
   await content.stream(span, sink, AbortSignal.any([exchange.signal, watch.signal]));
 }

@@ -5,7 +5,7 @@
  * Invariant: every claimed piece is delivered or unclaimed, every acquired buffer delivered or released, also on failure.
  */
 import { FetchLane } from "./fetch-lane.ts";
-import { firstGrowth, type Growth, nextGrowth, piecesToCede, runPieces } from "./fetch-plan.ts";
+import { firstGrowth, type Growth, nextGrowth, piecesToCede, runPieces, shareOf } from "./fetch-plan.ts";
 import { type PieceRange, PieceRun, type RunParts } from "./piece-run.ts";
 import type { Origin } from "./types.ts";
 
@@ -88,8 +88,14 @@ class Fetching {
     return this.#rates.toSorted((a, b) => a - b)[this.#rates.length >> 1];
   }
 
+  /** Connections that this fetch may have now. */
+  get #share(): number {
+    const { origin, request } = this.#fetch;
+    return shareOf(this.#growth.connections, origin.othersAt?.(request) ?? 0);
+  }
+
   #openLanes(): void {
-    while (this.#lanes.size < this.#growth.connections && !this.#fetch.signal.aborted) {
+    while (this.#lanes.size < this.#share && !this.#fetch.signal.aborted) {
       const run = this.#takeRun(0);
       if (run === undefined) return;
       const lane = new FetchLane({
@@ -119,7 +125,7 @@ class Fetching {
   #nextRun(lane: FetchLane): PieceRun | undefined {
     this.#rates.push(lane.bytesPerSecond);
     if (this.#rates.length > MOST_RATES) this.#rates.shift();
-    return this.#lanes.size > this.#growth.connections ? undefined : this.#takeRun(lane.bytesPerSecond);
+    return this.#lanes.size > this.#share ? undefined : this.#takeRun(lane.bytesPerSecond);
   }
 
   #takeRun(bytesPerSecond: number): PieceRun | undefined {
@@ -130,7 +136,7 @@ class Fetching {
   #claim(bytesPerSecond: number): PieceRange | undefined {
     const { target } = this.#fetch;
     const { pieceLengthBytes } = target.geometry;
-    const connections = this.#growth.connections;
+    const connections = this.#share;
     const claim = target.claimMissing(runPieces({ bytesPerSecond, pieceLengthBytes, missingPieces: this.#left, connections }));
     this.#left -= claim?.count ?? 0;
     return claim;

@@ -21,6 +21,11 @@ export function runPieces(now: { bytesPerSecond: number; pieceLengthBytes: numbe
 
 /** Connections that are opened at once, before anything is known of the origin. */
 export const FIRST_CONNECTIONS = 4;
+/** What of so many connections is one task's, where others read from the same host: they share what more than one connection brings. */
+export function shareOf(connections: number, others: number): number {
+  return Math.max(1, Math.floor(connections / (others + 1)));
+}
+
 /** Twice the connections must bring at least this much more, or they go again. */
 const LEAST_GAIN = 1.1;
 /** Samples for which a number is kept before more is tried again. */

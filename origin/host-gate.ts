@@ -34,6 +34,14 @@ export class HostGate {
     return this.#waiting.size;
   }
 
+  /** Tasks but this one that hold a connection, or wait for one. */
+  others(key: string): number {
+    const keys = new Set(this.#heldBy.keys());
+    for (const entry of this.#waiting) keys.add(entry.key);
+    keys.delete(key);
+    return keys.size;
+  }
+
   setLimit(limit: number): void {
     this.#limit = limit;
     this.#grantMore();

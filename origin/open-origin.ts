@@ -91,6 +91,10 @@ class Origins implements SharedOrigin {
     );
   }
 
+  othersAt({ url }: OriginRequest): number {
+    return this.#host(url).others(url);
+  }
+
   async list(request: OriginRequest, options: AskOptions & { readonly most: number }): Promise<OriginListing> {
     const backEnd = this.#backEnd(request.url);
     if (backEnd.list === undefined) {

@@ -62,6 +62,11 @@ export class OriginHost {
     return { host: this.#options.host, requests, bytes, statuses: { ...statuses }, failures, active, waiting };
   }
 
+  /** Tasks but this one that read from here, or wait to. */
+  others(key: string): number {
+    return this.#gate.others(key);
+  }
+
   setLimits(limits: Required<OriginLimits>): void {
     this.#limiter.setRate(limits.hostBytesPerSecond);
     this.#gate.setLimit(limits.connectionsPerHost);

@@ -79,6 +79,8 @@ export interface Origin {
   probe(request: OriginRequest, options: AskOptions): Promise<Probe>;
   /** Reads exactly the range into `sink`; rejects with SkimmerError where bytes are missing, wrong or late. */
   read(request: OriginRequest, range: ReadRange, sink: ChunkSink, options: AskOptions): Promise<void>;
+  /** How many other tasks read from the request's host, or wait to. Absent: nobody knows. */
+  othersAt?(request: OriginRequest): number;
   /** The entries of a folder, one level, at most `most` of them. Absent: this kind of origin has no folders. */
   list?(request: OriginRequest, options: AskOptions & { readonly most: number }): Promise<OriginListing>;
   close(): Promise<void>;

@@ -2,6 +2,7 @@
 import test from "ava";
 import { KnownImages } from "../../../mirror/known-images.ts";
 import { lookAhead } from "../../../mirror/look-ahead.ts";
+import { OpenReads } from "../../../mirror/open-reads.ts";
 import type { Descriptor } from "../../../registry/manifest.ts";
 
 const MIB = 1024 * 1024;
@@ -72,4 +73,19 @@ test("lookAhead() opens what keeps 32 MiB ahead, each once, at most eight", (t) 
     (digest) => small.push(digest),
   )(0);
   t.is(small.length, 8);
+});
+
+test("OpenReads.missingBytes() is of all that one reader reads, as long as he does", (t) => {
+  const missing: Record<string, number> = { a: 5, b: 7 };
+  const reads = new OpenReads((content: string) => missing[content]);
+  t.is(reads.missingBytes("one"), 0);
+  const [first, second] = [reads.begin("one", "a"), reads.begin("one", "b")];
+  const [other, again] = [reads.begin("other", "b"), reads.begin("one", "b")];
+  t.deepEqual([reads.missingBytes("one"), reads.missingBytes("other")], [19, 7]);
+  missing.b = 1;
+  t.is(reads.missingBytes("one"), 7);
+  for (const read of [first, second, second]) read[Symbol.dispose]();
+  t.is(reads.missingBytes("one"), 1);
+  for (const read of [again, other]) read[Symbol.dispose]();
+  t.deepEqual([reads.missingBytes("one"), reads.missingBytes("other")], [0, 0]);
 });

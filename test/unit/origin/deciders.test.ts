@@ -1,7 +1,7 @@
 import test from "ava";
 import fc from "fast-check";
 import { contentName } from "../../../origin/content-name.ts";
-import { firstGrowth, type Growth, judgePace, nextGrowth, piecesToCede, runPieces } from "../../../origin/fetch-plan.ts";
+import { firstGrowth, type Growth, judgePace, nextGrowth, piecesToCede, runPieces, shareOf } from "../../../origin/fetch-plan.ts";
 import { type Entry, HostGate } from "../../../origin/host-gate.ts";
 import {
   basicAuthorization,
@@ -164,6 +164,14 @@ test("runPieces() begins with one piece, grows with the speed and shrinks toward
   t.is(runPieces({ ...usual, missingPieces: 0, connections: 0 }), 1);
 });
 
+test("shareOf() is all of them for who is alone, and one at least", (t) => {
+  t.deepEqual(
+    [0, 1, 2, 3, 4, 100].map((others) => shareOf(4, others)),
+    [4, 2, 1, 1, 1, 1],
+  );
+  t.is(shareOf(16, 2), 5);
+});
+
 /** Connections after each sample of an origin that gives every connection so much, up to so many of them. */
 function growOn(origin: { perConnection: number; useful: number; most: number }, samples: number): number[] {
   let now: Growth = firstGrowth(origin.most);
@@ -237,6 +245,16 @@ test("HostGate lets the task with the fewest connections go first, and leaves on
   t.true(gate.withdraw(big[3]));
   t.false(gate.withdraw(big[0]));
   t.is(gate.waiting, 1);
+});
+
+test("HostGate.others() counts tasks that hold a connection or wait, each once, but not the one that asks", (t) => {
+  const gate = new HostGate(2);
+  const enter = entering(gate, []);
+  t.is(gate.others("a"), 0);
+  const [first] = [enter("a"), enter("a"), enter("b")];
+  t.deepEqual([gate.others("a"), gate.others("b"), gate.others("c")], [1, 1, 2]);
+  gate.leave(first);
+  t.deepEqual([gate.others("a"), gate.others("b")], [1, 1]);
 });
 
 test("HostGate of one connection serves probes and reads in turn; a new limit holds at once", (t) => {

@@ -70,6 +70,7 @@ async function setUp(behaviour: Partial<OriginFile> = {}) {
     server,
     file,
     target,
+    origin,
     async run(more: Partial<FetchPieces> = {}): Promise<void> {
       const signal = AbortSignal.timeout(30_000);
       const probe = {
@@ -259,6 +260,25 @@ test("fetchPieces() never opens more connections than it may", async (t) => {
   await to.run({ maxConnections: 5 });
   isWhole(t, to);
   t.is(to.server.mostAtOnce, 5);
+});
+
+test("fetchPieces() shares connections with others that read from the host, and takes theirs when they are gone", async (t) => {
+  await using to = await setUp({ answerBytesPerSecond: 100_000 });
+  let others = 3;
+  const { origin } = to;
+  const shared: Origin = {
+    probe: (...args) => origin.probe(...args),
+    read: (...args) => {
+      if (to.target.delivered.length >= 2) others = 0;
+      else t.is(to.target.claimed.size, 1, "one connection, with one piece");
+      return origin.read(...args);
+    },
+    othersAt: () => others,
+    close: () => origin.close(),
+  };
+  await to.run({ origin: shared });
+  isWhole(t, to);
+  t.true(to.server.mostAtOnce >= 4, `${to.server.mostAtOnce} at once`);
 });
 
 test("fetchPieces() leaves a connection that is far slower than the others, and loses nothing", async (t) => {
