@@ -6,6 +6,7 @@
  */
 import { FetchLane } from "./fetch-lane.ts";
 import { firstGrowth, type Growth, nextGrowth, piecesToCede, runPieces, shareOf } from "./fetch-plan.ts";
+import { QuestionedTarget } from "./last-question.ts";
 import { type PieceRange, PieceRun, type RunParts } from "./piece-run.ts";
 import type { Origin } from "./types.ts";
 
@@ -14,6 +15,8 @@ export interface FetchPieces extends RunParts {
   /** Most connections at once; absent: MOST_CONNECTIONS. */
   readonly maxConnections?: number;
   readonly random?: () => number;
+  /** What arrives can be checked otherwise; else the origin is asked at the end whether it still has that version. */
+  readonly isChecked?: boolean;
 }
 
 const MOST_CONNECTIONS = 16;
@@ -24,7 +27,9 @@ const MOST_RATES = 15;
 /** Resolves when nothing is left to claim (others may still hold claims). Rejects with SkimmerError. */
 export async function fetchPieces(fetch: FetchPieces): Promise<void> {
   const stop = new AbortController();
-  const fetching = new Fetching({ ...fetch, signal: AbortSignal.any([fetch.signal, stop.signal]) });
+  const parts = { ...fetch, signal: AbortSignal.any([fetch.signal, stop.signal]) };
+  const isAsked = fetch.probe.ranges && fetch.isChecked !== true;
+  const fetching = new Fetching(isAsked ? { ...parts, target: new QuestionedTarget(parts) } : parts);
   const timer = setInterval(() => fetching.sample(performance.now()), SAMPLE_MS);
   try {
     await fetching.run();

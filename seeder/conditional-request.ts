@@ -1,6 +1,7 @@
 /**
  * Asking an origin whether a version that we hold is still the current one (RFC 9110 13.1). Decides.
  */
+import { hasValidators } from "../origin/same-content.ts";
 import type { OriginRequest } from "../origin/types.ts";
 import { SkimmerError } from "../system/errors.ts";
 import type { Validators } from "../torrents/task-api.ts";
@@ -20,11 +21,6 @@ export function conditionalRequest(request: OriginRequest, known: Validators | u
 /** Whether the failure of a probe means that the version is still the current one. */
 export function isUnchanged(thrown: unknown): boolean {
   return thrown instanceof SkimmerError && thrown.status === NOT_MODIFIED;
-}
-
-/** Whether there is something that tells versions apart. */
-export function hasValidators({ etag, lastModified }: Validators): boolean {
-  return etag !== undefined || lastModified !== undefined;
 }
 
 export function sameValidators(one: Validators, other: Validators): boolean {

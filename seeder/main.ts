@@ -9,7 +9,6 @@ import { readOriginOptions } from "../origin/origin-options.ts";
 import type { SharedOrigin } from "../origin/types.ts";
 import { openEngine } from "../peer/engine/engine.ts";
 import type { Engine } from "../peer/engine/types.ts";
-import type { WebPeer } from "../peer/webrtc/web-peer.ts";
 import { formatHostPort, type HostPort, reachableHost } from "../system/addresses.ts";
 import { realClock } from "../system/clock.ts";
 import { acquireLock } from "../system/lock-file.ts";
@@ -18,8 +17,9 @@ import { parseCommand } from "../system/options.ts";
 import { printReady } from "../system/ready-line.ts";
 import { reportError } from "../system/report-error.ts";
 import { handleSignals, onShutdown } from "../system/shutdown.ts";
-import type { InfoHash, PeerId } from "../torrents/ids.ts";
+import type { PeerId } from "../torrents/ids.ts";
 import { makePeerId } from "../torrents/peer-id.ts";
+import type { BrowserSeats, SeatedTorrent } from "./browser-seats.ts";
 import { makeDataFolder, openClusterKey, openSalt } from "./secrets.ts";
 import { Seeder } from "./seeder.ts";
 import { cacheLimitsOf, limitsOf, SEEDER_COMMAND, type SeederFlags } from "./seeder-command.ts";
@@ -29,6 +29,8 @@ import { TrafficLimits } from "./traffic-limits.ts";
 
 const LOCK_WAIT_MS = 15_000;
 const BUFFER_BYTES = 128 * 1024 * 1024;
+/** Calls of browsers: as many as the supernode passes on to one connection. */
+const ANSWERS = { perSecond: 20, burst: 100 };
 
 /** Runs until a signal. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -69,13 +71,10 @@ async function run(flags: SeederFlags): Promise<void> {
   await seeder.restore();
   onShutdown(() => seeder.close());
   const { supernode, token, advertise, data } = flags;
-  const webPeer = flags.webrtc ? await openWebPeer({ supernode, engine, logger }) : undefined;
-  const onWelcome = (): void => {
-    teller.welcome();
-    webPeer?.leaveAll();
-  };
+  const seats = flags.webrtc ? await openSeats({ supernode, engine, logger }) : undefined;
+  const onWelcome = (): void => teller.welcome();
   const { host, port } = engine.address;
-  link = new SupernodeLink({ supernode, token, key, peerId, port, advertise, logger, seeder, limits, webPeer, onWelcome });
+  link = new SupernodeLink({ supernode, token, key, peerId, port, advertise, logger, seeder, limits, seats, onWelcome });
   const teller = new StatusTeller({
     engine,
     seeder,
@@ -85,7 +84,7 @@ async function run(flags: SeederFlags): Promise<void> {
   });
   onShutdown(() => teller[Symbol.dispose]());
   onShutdown(() => link?.close());
-  const metrics = flags.metrics && (await serveMetrics(flags.metrics, { engine, origin, seeder, link, webPeer }));
+  const metrics = flags.metrics && (await serveMetrics(flags.metrics, { engine, origin, seeder, link, seats }));
   void link.run();
   printReady("seeder", {
     peer: formatHostPort({ host: reachableHost(host), port }),
@@ -110,22 +109,30 @@ async function openPort(flags: SeederFlags, peerId: PeerId, logger: Logger): Pro
   return engine;
 }
 
-/** Loaded only where it is wanted. */
-async function openWebPeer(options: { supernode: string; engine: Engine; logger: Logger }): Promise<WebPeer> {
-  const { supernode, engine, logger } = options;
-  const { WebPeer } = await import("../peer/webrtc/web-peer.ts");
-  const isHeld = ({ infoHash }: { infoHash: InfoHash }): boolean => engine.torrents.has(infoHash);
-  const webPeer = await WebPeer.open({ supernode, peerId: makePeerId("seeder", randomBytes(20)), isHeld, clock: realClock, logger });
-  onShutdown(() => webPeer[Symbol.asyncDispose]());
-  return webPeer;
+/** Browsers' connections are the engine's own. Loaded only where it is wanted. */
+async function openSeats({ supernode, engine, logger }: { supernode: string; engine: Engine; logger: Logger }): Promise<BrowserSeats> {
+  const [{ openCalls }, { WebTrackers }, { meetings }, { BrowserSeats }] = await Promise.all([
+    import("../peer/webrtc/open-calls.ts"),
+    import("../peer/discovery/web-trackers.ts"),
+    import("../peer/discovery/meetings.ts"),
+    import("./browser-seats.ts"),
+  ]);
+  const calls = await openCalls(engine.address, { stun: [] });
+  onShutdown(() => calls[Symbol.dispose]());
+  const trackers = new WebTrackers({ calls, ...meetings(engine), answers: ANSWERS, clock: realClock, random: Math.random });
+  onShutdown(() => trackers[Symbol.dispose]());
+  const isHeld = ({ infoHash }: SeatedTorrent): boolean => engine.torrents.has(infoHash);
+  const seats = new BrowserSeats({ supernode, peerId: engine.peerId, trackers, isHeld, clock: realClock, logger });
+  onShutdown(() => seats[Symbol.dispose]());
+  return seats;
 }
 
 /** Answers where /metrics is. Loaded only where it is wanted. */
 async function serveMetrics(
   listen: HostPort,
-  parts: { engine: Engine; origin: SharedOrigin; seeder: Seeder; link: SupernodeLink; webPeer: WebPeer | undefined },
+  parts: { engine: Engine; origin: SharedOrigin; seeder: Seeder; link: SupernodeLink; seats: BrowserSeats | undefined },
 ): Promise<string> {
-  const { engine, origin, seeder, link, webPeer } = parts;
+  const { engine, origin, seeder, link, seats } = parts;
   const { makeSeederMetrics } = await import("./seeder-metrics.ts");
   const { listenForMetrics } = await import("../system/metrics-listener.ts");
   const registry = makeSeederMetrics({
@@ -135,7 +142,7 @@ async function serveMetrics(
     cacheReport: () => seeder.cacheReport(),
     states: () => seeder.states,
     linked: () => link.linked,
-    browsers: () => webPeer?.figures ?? { torrents: 0, connections: 0 },
+    browsers: () => seats?.figures ?? { torrents: 0, connections: 0 },
   });
   const listener = await listenForMetrics(registry, listen);
   onShutdown(() => listener[Symbol.asyncDispose]());

@@ -87,7 +87,7 @@ export const SEEDER_COMMAND: CommandSpec = {
     },
     {
       flags: "--webrtc",
-      help: "serve browsers too, by WebRTC, while they download; needs the package webtorrent",
+      help: "serve browsers too, by WebRTC, while they download; needs the package node-datachannel, which webtorrent brings",
     },
     { flags: "--log-level <LEVEL>", help: `one of ${LOG_LEVELS.join(", ")}`, default: "info" },
   ],

@@ -147,8 +147,9 @@ export class SeederTask {
 
   async #fetch(input: FetchInput): Promise<void> {
     const { signal } = this.#stop;
+    const isChecked = blobDigest(this.stored.request) !== undefined;
     while (!this.torrent.complete) {
-      await fetchPieces({ ...input, target: this.torrent, signal });
+      await fetchPieces({ ...input, target: this.torrent, isChecked, signal });
       if (!this.torrent.complete) await sleep(RECLAIM_MS, undefined, { signal });
     }
     await this.#checkBlob(signal);

@@ -7,6 +7,7 @@
  */
 import { type KeyObject, randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { hasValidators } from "../origin/same-content.ts";
 import { spoolOrigin } from "../origin/spool.ts";
 import type { Origin, OriginRequest, Probe } from "../origin/types.ts";
 import type { Engine, Torrent } from "../peer/engine/types.ts";
@@ -21,7 +22,7 @@ import type { CacheReport, GcResult, GoneReason, SeederTask as TaskShape } from 
 import { INLINE_BYTES, type TaskRequest } from "../torrents/task-api.ts";
 import { isRegistryBlob, taskIdOf } from "../torrents/task-identity.ts";
 import { readCacheControl } from "./cache-control.ts";
-import { conditionalRequest, hasValidators, isUnchanged, sameValidators } from "./conditional-request.ts";
+import { conditionalRequest, isUnchanged, sameValidators } from "./conditional-request.ts";
 import { type Caller, callerOf } from "./credentials.ts";
 import { DiskKeeper } from "./disk-keeper.ts";
 import { Registrations } from "./registrations.ts";

@@ -5,7 +5,6 @@
 import { type KeyObject, sign } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import WebSocket from "ws";
-import type { WebPeer } from "../peer/webrtc/web-peer.ts";
 import { toSkimmerError } from "../system/errors.ts";
 import type { Logger } from "../system/logger.ts";
 import { VERSION } from "../system/options.ts";
@@ -23,6 +22,7 @@ import {
   type SupernodeMessage,
 } from "../torrents/seeder-link.ts";
 import type { TaskRequest } from "../torrents/task-api.ts";
+import type { BrowserSeats } from "./browser-seats.ts";
 import type { Seeder } from "./seeder.ts";
 import type { TrafficLimits } from "./traffic-limits.ts";
 
@@ -41,8 +41,8 @@ export interface LinkOptions {
   readonly logger: Logger;
   readonly seeder: Seeder;
   readonly limits: TrafficLimits;
-  /** Its WebRTC side; undefined: it serves no browsers. */
-  readonly webPeer: Pick<WebPeer, "serve"> | undefined;
+  /** undefined: it serves no browsers. */
+  readonly seats: Pick<BrowserSeats, "serve"> | undefined;
   /** The supernode hears us from now on. */
   readonly onWelcome: () => void;
 }
@@ -125,7 +125,7 @@ export class SupernodeLink {
   }
 
   #onMessage(socket: WebSocket, message: SupernodeMessage): void {
-    const { key, peerId, port, advertise, seeder, logger, webPeer } = this.#options;
+    const { key, peerId, port, advertise, seeder, logger, seats } = this.#options;
     const send = (answer: SeederMessage): void => socket.send(JSON.stringify(answer));
     if (message.kind === "challenge") {
       const signature = sign(null, Buffer.concat([Buffer.from(LINK_SIGNATURE_CONTEXT), Buffer.from(message.nonce, "base64")]), key);
@@ -137,7 +137,7 @@ export class SupernodeLink {
         port,
         host: advertise,
         version: VERSION,
-        webrtc: webPeer !== undefined,
+        webrtc: seats !== undefined,
       });
     } else if (message.kind === "welcome") {
       this.#welcome = true;
@@ -164,7 +164,7 @@ export class SupernodeLink {
   }
 
   async #answer(request: SeederRequest): Promise<SeederResult> {
-    const { seeder, limits, webPeer } = this.#options;
+    const { seeder, limits, seats } = this.#options;
     switch (request.kind) {
       case "resolve":
         return { task: await seeder.resolve(this.#asAllowed(request.request)) };
@@ -182,7 +182,7 @@ export class SupernodeLink {
         limits.set(request.set);
         return { limits: limits.current };
       case "browsers":
-        await webPeer?.serve(seeder.publicTorrent(request.task));
+        await seats?.serve(seeder.publicTorrent(request.task));
         return {};
     }
   }

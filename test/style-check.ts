@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // mirror: only to run `dfget daemon`, which is dfdaemon
   "peer/dfget": ["mirror", "peer/daemon", "torrents", "system"],
   mirror: ["peer/daemon", "peer/engine", "registry", "origin", "torrents", "system"],
-  seeder: ["peer/webrtc", "peer/engine", "origin", "torrents", "system"],
+  seeder: ["peer/discovery", "peer/webrtc", "peer/engine", "origin", "torrents", "system"],
   tracker: ["registry", "torrents", "system"],
 };
 const MOST_LINES = 400;

@@ -6,6 +6,7 @@
  */
 import { type KeyObject, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { hasValidators, isSameContent } from "../../origin/same-content.ts";
 import type { Origin, Probe } from "../../origin/types.ts";
 import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
 import type { FinalTorrents, PeerAddress, TaskAnswer } from "../../torrents/task-api.ts";
@@ -17,7 +18,6 @@ import { makeLocalTorrent } from "./local-torrent.ts";
 import { originRequest } from "./origin-request.ts";
 import { findStored } from "./plan-stored.ts";
 import { planTorrent } from "./plan-torrent.ts";
-import { hasValidators, isSameContent } from "./same-content.ts";
 import { SingleFlight } from "./single-flight.ts";
 import type { Registration, SupernodeClient } from "./supernode-client.ts";
 import type { TaskEntry } from "./task-entry.ts";

@@ -4,11 +4,11 @@
  * `origin_changed`.
  */
 import { fetchPieces } from "../../origin/fetch-pieces.ts";
+import { isSameContent } from "../../origin/same-content.ts";
 import type { Origin, OriginRequest } from "../../origin/types.ts";
 import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
 import type { Validators } from "../../torrents/task-api.ts";
 import type { Torrent } from "../engine/types.ts";
-import { isSameContent } from "./same-content.ts";
 
 export interface OriginReaderOptions {
   readonly torrent: Torrent;

@@ -3,11 +3,11 @@
  * What came from the origin meanwhile goes along: same content, by the origin's own validators.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { isSameContent } from "../../origin/same-content.ts";
 import type { Torrent } from "../engine/types.ts";
 import type { DownloadRequest } from "./daemon-api.ts";
 import type { OpenTask, Planner } from "./download-plan.ts";
 import { fillFromFile } from "./fill-from-file.ts";
-import { isSameContent } from "./same-content.ts";
 
 const ASK_EVERY_MS = 3_000;
 

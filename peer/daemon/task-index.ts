@@ -6,10 +6,10 @@
  */
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { hasValidators, isSameContent } from "../../origin/same-content.ts";
 import { decodeDict, dictBytes, encode } from "../../torrents/bencode.ts";
 import { type InfoHash, parseInfoHash } from "../../torrents/ids.ts";
 import type { Validators } from "../../torrents/task-api.ts";
-import { hasValidators, isSameContent } from "./same-content.ts";
 import { type LinkedFile, parseTaskEntry, type TaskEntry } from "./task-entry.ts";
 import type { TorrentInfos } from "./torrent-source.ts";
 

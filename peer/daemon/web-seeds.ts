@@ -127,7 +127,8 @@ export class WebSeeds {
       seed.probe = probe;
       this.#wasRead = true;
       const throttle = (bytes: number): Promise<void> | undefined => torrent.throttle(bytes);
-      await fetchPieces({ origin: source, request, probe, target: torrent, maxConnections: MOST_CONNECTIONS, throttle, signal });
+      const how = { maxConnections: MOST_CONNECTIONS, isChecked: true, throttle, signal };
+      await fetchPieces({ origin: source, request, probe, target: torrent, ...how });
       seed.failures = 0;
       return LOOK_AGAIN_MS;
     } catch (thrown) {

@@ -6,10 +6,10 @@ import { randomBytes } from "node:crypto";
 import type { HostPort } from "../../system/addresses.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { Logger } from "../../system/logger.ts";
-import type { InfoHash, PeerId } from "../../torrents/ids.ts";
+import type { InfoHash } from "../../torrents/ids.ts";
 import { makePeerId } from "../../torrents/peer-id.ts";
 import type { HostLabels } from "../../torrents/task-api.ts";
-import { isMet, type MetPeer, type ReachablePeer } from "../engine/met-peer.ts";
+import { isMet, type ReachablePeer } from "../engine/met-peer.ts";
 import type { Engine, Torrent } from "../engine/types.ts";
 import type { FoundPeer } from "./announce.ts";
 import { PATIENT_STARVING_INTERVAL_MS, STARVING_INTERVAL_MS } from "./announce-plan.ts";
@@ -18,6 +18,7 @@ import { DhtPair } from "./dht-pair.ts";
 import { findPeers, type PeerWish } from "./find-peers.ts";
 import type { HttpGet } from "./http-get.ts";
 import { Lsd } from "./lsd.ts";
+import { meetings } from "./meetings.ts";
 import { Membership, type Place } from "./membership.ts";
 import { type Openness, type Reach, reaches } from "./reach.ts";
 import { TrackerClient } from "./tracker-client.ts";
@@ -219,15 +220,6 @@ export class Discovery implements AsyncDisposable {
     for (const node of nodes) dht?.addNode(node);
     return dht;
   }
-}
-
-/** Where peers met over WebRTC go. */
-function meetings(engine: DiscoveryOptions["engine"]) {
-  return {
-    onPeer: (peer: MetPeer): void => engine.take(peer),
-    isConnected: (infoHash: InfoHash, peerId: PeerId): boolean =>
-      engine.find(infoHash)?.peers.some((peer) => peer.peerId === peerId) ?? false,
-  };
 }
 
 /**

@@ -2,7 +2,7 @@
  * One WebSocket tracker, which brings together peers that speak WebRTC: all swarms of this host there share a connection. Drives it.
  *
  * Invariant: at most MOST_SWARMS swarms, and MOST_OFFERS calls of ours wait in each. A connection that is lost is made again while there are swarms,
- * because a host that has everything is only found by it. Calls of others are answered within OFFERS, and not those of peers that are connected.
+ * because a host that has everything is only found by it. Calls of others are answered within a budget, and not those of peers that are connected.
  */
 import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
@@ -24,6 +24,8 @@ export interface WebTrackerOptions {
   onPeer(peer: MetPeer): void;
   /** Whether we are connected to the peer: then its call is not answered. */
   isConnected(infoHash: InfoHash, peerId: PeerId): boolean;
+  /** How many calls of others are answered; default OFFERS. */
+  readonly answers?: { readonly perSecond: number; readonly burst: number };
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -70,7 +72,7 @@ export class WebTracker implements Disposable {
   constructor(url: string, options: WebTrackerOptions) {
     this.#url = url;
     this.#options = options;
-    this.#offers = new EventBudget(OFFERS, options.clock.nowMs());
+    this.#offers = new EventBudget(options.answers ?? OFFERS, options.clock.nowMs());
   }
 
   /** No swarm of ours is there. */

@@ -266,10 +266,6 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.state.buffers.release(slot);
   }
 
-  serve(index: number, range: { start: number; lengthBytes: number }): Promise<Buffer> {
-    return this.uploader.serve(index, range);
-  }
-
   #originEvents(): OriginPieceEvents {
     const torrent = this;
     return {

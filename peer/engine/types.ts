@@ -194,8 +194,6 @@ export interface Torrent extends EventEmitter<TorrentEvents> {
   read(index: number, range?: { start: number; lengthBytes: number }): Promise<Buffer>;
   /** Fills `target` with bytes of a stored piece from `start` (inside the piece) on: for readers that keep their buffers. */
   readInto(index: number, start: number, target: Buffer): Promise<void>;
-  /** As read(), for peers of another transport: within the upload limits, and counted as uploaded. */
-  serve(index: number, range: { start: number; lengthBytes: number }): Promise<Buffer>;
 }
 
 /** The engine: one peer port, many torrents. `await using` closes it: connections ended, journals flushed. */

@@ -79,18 +79,6 @@ export class Uploader {
     }
   }
 
-  /** A block for a peer of another transport. Rejects where we no longer have the piece. */
-  async serve(index: number, { start, lengthBytes }: { start: number; lengthBytes: number }): Promise<Buffer> {
-    if (!this.#state.have.has(index)) throw new Error(`piece ${index} is not there`);
-    await this.#state.uploadLimiter.take(lengthBytes);
-    const slot = await this.load(index);
-    if (slot === undefined) throw new Error(`piece ${index} is gone`);
-    const block = Buffer.from(slot.bytes.subarray(start, start + lengthBytes));
-    this.#state.buffers.release(slot);
-    this.uploadedBytes += lengthBytes;
-    return block;
-  }
-
   #send(link: PeerLink, range: BlockRange, slot: Slot): void {
     const presentBytes = Math.min(range.length, Math.max(0, this.#state.truth.lengthAt(range.index) - range.begin));
     const present = slot.bytes.subarray(range.begin, range.begin + presentBytes);

@@ -18,9 +18,9 @@ const OFFER_LIFE_MS = 20_000;
 /**
  * Who was called checks the caller's addresses so long after the answer only. libdatachannel 0.24 begins to connect, where checks came already, before
  * the answer is wholly in its place, and on a busy machine refuses the certificate then (seen: 3 calls of 16). Callers check at once, so nothing
- * is lost.
+ * is lost; a second, because an answer takes that long to be read where the caller is busy.
  */
-const ANSWER_TRAVELS_MS = 500;
+const ANSWER_TRAVELS_MS = 1_000;
 
 /** A channel that stands, and where its bytes come from. */
 export interface OpenChannel {

@@ -11,21 +11,20 @@ const HIDE = `import { registerHooks } from "node:module";
 registerHooks({ resolve(name, context, next) { if (/^(webtorrent|node-datachannel)$/.test(name)) throw new Error("Cannot find package"); return next(name, context); } });`;
 const WITHOUT = { NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(HIDE)}"` };
 
-test("seeder --webrtc says what to install", async (t) => {
-  await using folder = await temporaryFolder();
-  const args = ["--webrtc", "--data", folder.path, "--listen", "127.0.0.1:0", "--supernode", "http://127.0.0.1:1"];
-  const { exitCode, stderr } = await runCommand({ command: "seeder", args, env: WITHOUT });
-  t.is(exitCode, 2);
-  t.regex(stderr, /webtorrent cannot be loaded: Cannot find package\nInstall webtorrent 3 with npm/);
-});
+const COMMANDS = [
+  { command: "seeder", options: (folder: string) => ["--data", folder, "--listen", "127.0.0.1:0"] },
+  { command: "dfdaemon", options: (folder: string) => ["--home", folder, "--peer-listen", "127.0.0.1:0"] },
+] as const;
 
-test("dfdaemon --webrtc says what to install", async (t) => {
-  await using folder = await temporaryFolder();
-  const args = ["--webrtc", "--home", folder.path, "--peer-listen", "127.0.0.1:0", "--supernode", "http://127.0.0.1:1"];
-  const { exitCode, stderr } = await runCommand({ command: "dfdaemon", args, env: WITHOUT });
-  t.is(exitCode, 2);
-  t.regex(stderr, /node-datachannel cannot be loaded: Cannot find package\nInstall it, or webtorrent 3/);
-});
+for (const { command, options } of COMMANDS) {
+  test(`${command} --webrtc says what to install`, async (t) => {
+    await using folder = await temporaryFolder();
+    const args = ["--webrtc", "--supernode", "http://127.0.0.1:1", ...options(folder.path)];
+    const { exitCode, stderr } = await runCommand({ command, args, env: WITHOUT });
+    t.is(exitCode, 2);
+    t.regex(stderr, /node-datachannel cannot be loaded: Cannot find package\nInstall it, or webtorrent 3/);
+  });
+}
 
 test("a supernode without the package offers no download in the browser", async (t) => {
   await using folder = await temporaryFolder();

@@ -5,6 +5,7 @@ import { openHttpOrigin } from "../../../origin/http-origin.ts";
 import type { Origin, PieceTarget } from "../../../origin/types.ts";
 import { SkimmerError } from "../../../system/errors.ts";
 import { type Geometry, geometryOf, pieceLengthAt, pieceOffset } from "../../../torrents/geometry.ts";
+import { until } from "../../support/processes.ts";
 import { type OriginFile, ScriptedOrigin, seededBytes } from "../../support/scripted-origin.ts";
 
 const PIECE = 64 * 1024;
@@ -80,7 +81,7 @@ async function setUp(behaviour: Partial<OriginFile> = {}) {
         name: "",
         cacheControl: "",
       };
-      await fetchPieces({ origin, request: { url, headers: {} }, probe, target, signal, random: () => 0, ...more });
+      await fetchPieces({ origin, request: { url, headers: {} }, probe, target, signal, isChecked: true, random: () => 0, ...more });
     },
     async [Symbol.asyncDispose]() {
       await origin.close();
@@ -202,6 +203,39 @@ test("fetchPieces() ends where the content changes in the middle", async (t) => 
   const probe = { lengthBytes: CONTENT.length, ranges: true, validators: { etag: file.etag }, name: "", cacheControl: "" };
   t.like(await t.throwsAsync(to.run({ maxConnections: 1, probe })), { code: "origin_changed" });
   nothingIsLeft(t, target);
+});
+
+/** Resolves when the last bytes are on their way. */
+function untilAllIsAsked({ server }: Setting): Promise<void> {
+  return until(() => server.requests.some(({ range }) => range?.endsWith(`-${CONTENT.length - 1}`)));
+}
+
+test("fetchPieces() keeps back the last piece of what changed while the last answers came, unless it can be checked", async (t) => {
+  for (const isChecked of [false, true]) {
+    await using to = await setUp();
+    const { server, file, target } = to;
+    server.bytesPerSecond = CONTENT.length / 2;
+    const running = to.run({ maxConnections: 1, isChecked });
+    await untilAllIsAsked(to);
+    file.etag = '"new"';
+    if (isChecked) await running;
+    else t.like(await t.throwsAsync(running), { code: "origin_changed" });
+    t.is(target.delivered.length, target.geometry.pieceCount - Number(!isChecked));
+    nothingIsLeft(t, target);
+  }
+});
+
+test("fetchPieces() believes an origin that does not answer the last question", async (t) => {
+  await using to = await setUp();
+  const { server, file } = to;
+  server.bytesPerSecond = CONTENT.length / 2;
+  const running = to.run({ maxConnections: 1, isChecked: false });
+  await untilAllIsAsked(to);
+  const asked = server.requests.length;
+  file.status = 403;
+  await running;
+  isWhole(t, to);
+  t.is(server.requests.length, asked + 1);
 });
 
 test("fetchPieces() ends where the bytes are not those of the torrent", async (t) => {

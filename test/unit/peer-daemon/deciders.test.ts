@@ -1,10 +1,10 @@
 /** The daemon's deciders: whom to ask, where bytes came from, whether content is the same. */
 import test from "ava";
+import { isSameContent } from "../../../origin/same-content.ts";
 import { accountAtEnd, accountSoFar } from "../../../peer/daemon/byte-account.ts";
 import { homePaths } from "../../../peer/daemon/home-paths.ts";
 import { makeLocalTorrent } from "../../../peer/daemon/local-torrent.ts";
 import { lowestLimit } from "../../../peer/daemon/lowest-limit.ts";
-import { isSameContent } from "../../../peer/daemon/same-content.ts";
 import {
   decideSource,
   FIRST_BYTES_MS,

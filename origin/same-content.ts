@@ -1,7 +1,7 @@
 /**
  * Whether an origin still has the content that a task began with. Decides.
  */
-import type { Validators } from "../../torrents/task-api.ts";
+import type { Validators } from "../torrents/task-api.ts";
 
 export interface ContentFacts {
   readonly validators: Validators;

@@ -1,5 +1,5 @@
 import test from "ava";
-import { EMPTY_MS, givesWay, isOver, STILL_MS } from "../../../peer/webrtc/seat-plan.ts";
+import { EMPTY_MS, givesWay, isOver, STILL_MS } from "../../../seeder/seat-plan.ts";
 
 test("isOver(): a minute without connections, ten with still ones", (t) => {
   t.false(isOver({ connections: 0, usedMs: 0 }, EMPTY_MS - 1));

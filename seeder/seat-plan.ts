@@ -1,7 +1,7 @@
 /**
  * Which torrents stop being served to browsers. Decides.
  *
- * A torrent has a seat for as long as browsers take something from it; webtorrent costs timers and memory for each.
+ * A torrent has a seat, which is a swarm at the supernode's WebSocket tracker, for as long as browsers take something from it.
  */
 
 /** More are not served at once. */
