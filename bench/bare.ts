@@ -6,7 +6,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type LineProcess, startLineProcess } from "./line-process.ts";
-import { warmMemory } from "./warm-memory.ts";
+import { holdWarmMemory, warmMemory } from "./warm-memory.ts";
 
 const PROGRAM = fileURLToPath(new URL("contenders/bare-peer.ts", import.meta.url));
 
@@ -44,7 +44,7 @@ export async function runBareRelay(folder: string, lengthBytes: number): Promise
 async function timeAll(run: { folder: string; peers: readonly LineProcess[]; outputs: readonly string[]; bytes: number }): Promise<number> {
   const { folder, peers, outputs, bytes } = run;
   await Promise.all(peers.map((peer) => peer.line()));
-  await warmMemory(folder, bytes);
+  await using _ = await holdWarmMemory(folder, bytes);
   const startedMs = performance.now();
   for (const peer of peers) peer.go();
   await Promise.all(peers.map((peer) => peer.line()));

@@ -12,7 +12,7 @@ import { makeContent } from "./content.ts";
 import { ProcessMeter } from "./process-meter.ts";
 import { median, type Result, type Row } from "./report.ts";
 import { timeProgram } from "./time-program.ts";
-import { warmMemory } from "./warm-memory.ts";
+import { holdWarmMemory } from "./warm-memory.ts";
 
 const LENGTH_BYTES = 200 * 1024 * 1024;
 const HOSTS = 16;
@@ -87,7 +87,7 @@ interface Setting {
 
 async function runAria2({ folder, name, sha256 }: Setting): Promise<number> {
   await using nginx = await serve(join(folder, name));
-  await warmMemory(folder, LENGTH_BYTES * HOSTS);
+  await using _ = await holdWarmMemory(folder, LENGTH_BYTES * HOSTS);
   const outputs = Array.from({ length: HOSTS }, (_, index) => join(folder, `aria2-${index}`));
   const startedMs = performance.now();
   const quiet = ["--quiet", "--file-allocation=none", "--allow-overwrite=true", "-x4", "-s4"];
@@ -103,7 +103,7 @@ async function runAria2({ folder, name, sha256 }: Setting): Promise<number> {
 async function runSwarm({ folder, name, sha256 }: Setting): Promise<SwarmRun> {
   await using nginx = await serve(join(folder, name));
   await using cluster = await Cluster.start({ daemons: HOSTS });
-  await warmMemory(folder, LENGTH_BYTES * (HOSTS + 1));
+  await using _ = await holdWarmMemory(folder, LENGTH_BYTES * (HOSTS + 1));
   using meters = new DisposableStack();
   const daemons = cluster.daemonPids.map((pid) => meters.use(new ProcessMeter(pid)));
   const others = [cluster.supernode.pid, await cluster.seederPid()].map((pid) => meters.use(new ProcessMeter(pid)));

@@ -94,7 +94,6 @@ class PeerEngine implements Engine, ConnectionOwner {
   }
 
   async listen(): Promise<void> {
-    if (this.#options.role === "seeder") this.#workers.warm();
     await listenAt(this.#server, this.#options.listen);
   }
 
@@ -110,7 +109,6 @@ class PeerEngine implements Engine, ConnectionOwner {
 
   async #open(spec: TorrentSpec): Promise<SwarmTorrent> {
     // its start and the first connections take their time side by side
-    this.#workers.warm();
     const opened = await openTorrent(
       {
         clock: this.#clock,

@@ -3,9 +3,10 @@
  *
  * Every peer wants the newest piece at once; shown to all, the seeder would upload it to all. So each piece is shown to one
  * peer, others learn of it from that one, and only a piece that stops spreading is shown to one more.
- * Invariant: a piece that some connected peer holds or was shown is not shown again before STUCK_MS without spread.
+ * Invariant: a piece that some connected peer holds or was shown is not shown again before STUCK_MS without spread, and later where all spreads slowly.
  */
 import type { Bitfield } from "./bitfield.ts";
+import { RateMeter } from "./rate-meter.ts";
 
 /** Pieces (by bytes) shown but not yet reported back, over all peers. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
@@ -17,6 +18,11 @@ const LEAST_SHOWN = 8;
 const STUCK_MS = 1500;
 /** … while pieces wait that nobody has: a copy for everybody goes before a second copy for anybody. */
 const BUSY_STUCK_MS = 5000;
+
+/** A piece is stuck when it did not spread for so many times what is usual … */
+const STUCK_TIMES = 8;
+/** … but when a swarm is that slow, it may as well be helped. */
+const MOST_STUCK_MS = 15_000;
 
 interface PieceState {
   /** Peers to whom it was shown and who did not report it yet. */
@@ -45,6 +51,8 @@ export class RevealPlan<Peer extends RevealPeer> {
   readonly #pieceLengthBytes: number;
   /** Pieces that nobody holds or was shown, oldest first. */
   readonly #hidden = new Set<number>();
+  /** Pieces that peers report. */
+  readonly #spread = new RateMeter();
 
   constructor(pieceLengthBytes: number) {
     this.#pieceLengthBytes = pieceLengthBytes;
@@ -76,6 +84,7 @@ export class RevealPlan<Peer extends RevealPeer> {
     if (peer.shown.delete(index)) piece.pending--;
     piece.holders++;
     piece.lastSpreadMs = nowMs;
+    this.#spread.add(1, nowMs);
     this.#hidden.delete(index);
   }
 
@@ -114,13 +123,24 @@ export class RevealPlan<Peer extends RevealPeer> {
   decideStuck(nowMs: number): Revelation<Peer>[] {
     const revelations: Revelation<Peer>[] = [];
     const window = this.#windowPieces();
-    const stuckMs = this.#hidden.size > 0 ? BUSY_STUCK_MS : STUCK_MS;
+    const stuckMs = this.#stuckMs(nowMs);
     for (const [index, piece] of this.#pieces) {
       if (nowMs - piece.lastSpreadMs < stuckMs || piece.holders >= this.#peers.size) continue;
       const peer = this.#leastBusy(index, window);
       if (peer !== undefined) revelations.push(this.#show(peer, index, nowMs));
     }
     return revelations;
+  }
+
+  /** How long a piece may rest. Hosts that are short of processor time spread each piece once in seconds: shown again, the seeder sent 2.7 copies. */
+  #stuckMs(nowMs: number): number {
+    const leastMs = this.#hidden.size > 0 ? BUSY_STUCK_MS : STUCK_MS;
+    const perSecond = this.#spread.rate(nowMs);
+    let open = 0;
+    for (const { holders } of this.#pieces.values()) if (holders < this.#peers.size) open++;
+    // the last few may go their own ways
+    if (perSecond === 0 || open <= this.#peers.size) return leastMs;
+    return Math.max(leastMs, Math.min(MOST_STUCK_MS, (open / perSecond) * 1000 * STUCK_TIMES));
   }
 
   #show(peer: Peer, index: number, nowMs: number): Revelation<Peer> {

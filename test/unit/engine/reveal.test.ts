@@ -65,6 +65,31 @@ test("decideStuck() shows one peer more where nothing spread for a while, until 
   t.deepEqual(plan.decideStuck(9 * STUCK_MS), []);
 });
 
+test("decideStuck() waits longer where every piece spreads slowly, and not where none does", (t) => {
+  const plan = new RevealPlan<RevealPeer>(PIECE_BYTES);
+  const [first, second, third] = [makePeer(), makePeer(), makePeer()];
+  for (const peer of [first, second, third]) plan.addPeer(peer, 0);
+  for (let index = 0; index < PIECES; index++) plan.addPiece(index, 0);
+  plan.decide(0, FAST);
+  for (let index = 1; index < PIECES; index++) have(plan, first, index, 0);
+  // one report a second, six pieces open: each rests for six seconds
+  for (let second = 1; second <= 4; second++) {
+    have(plan, third, second, second * 1000);
+    t.deepEqual(plan.decideStuck(second * 1000), []);
+  }
+  t.true(plan.decideStuck(4000 + 3 * STUCK_MS).length > 0);
+  // only as many pieces as peers are open
+  const quick = new RevealPlan<RevealPeer>(PIECE_BYTES);
+  for (const peer of [makePeer(), second]) quick.addPeer(peer, 0);
+  for (const index of [0, 1]) quick.addPiece(index, 0);
+  quick.decide(0, FAST);
+  have(quick, second, 1, STUCK_MS);
+  t.deepEqual(
+    quick.decideStuck(STUCK_MS).map(({ index }) => index),
+    [0],
+  );
+});
+
 test("decide() keeps a window of shown pieces per peer, and goes on as they are reported", (t) => {
   const plan = new RevealPlan<RevealPeer>(16 * PIECE_BYTES);
   const peer = makePeer();
