@@ -14,6 +14,7 @@ import { temporaryFolder } from "../support/folders.ts";
 import { type CommandName, runCommand, startCommand, until } from "../support/processes.ts";
 
 const COMMANDS: readonly CommandName[] = ["dfget", "dfdaemon", "supernode", "seeder", "start"];
+/** Reads /proc, which only Linux has. */
 const linuxTest = process.platform === "linux" ? test : test.skip;
 
 /** Parent and state of a process; undefined where there is none, or only a zombie. */

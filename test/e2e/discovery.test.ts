@@ -187,6 +187,7 @@ test("peers are found on the local network, by torrent and by magnet link, witho
   }
 });
 
+// IPv6 is left out on hosts that have none
 for (const [family, own, isThere] of [
   [4, "127.0.0.1", true],
   [6, "[::1]", hasIPv6()],

@@ -143,6 +143,7 @@ test("a proxy with a login: nothing without it, neither requests nor tunnels; th
   t.true(origin.requests.every(({ headers }) => headers["proxy-authorization"] === undefined));
 });
 
+/** Left out where docker-registry is not installed (apt-get install docker-registry); .ci/run installs it. */
 const registryTest = hasDockerRegistry() ? test : test.skip;
 
 registryTest("a push through the mirror arrives whole; its layers are in the swarm before anyone pulls", async (t) => {

@@ -13,6 +13,7 @@ import { hasDockerRegistry, REGISTRY_LOGIN, startDockerRegistry } from "../suppo
 import { until } from "../support/processes.ts";
 import { TokenServer } from "../support/token-server.ts";
 
+/** Left out where docker-registry is not installed (apt-get install docker-registry); .ci/run installs it. */
 const registryTest = hasDockerRegistry() ? test : test.skip;
 const { username, password } = REGISTRY_LOGIN;
 const BASIC = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
