@@ -2,9 +2,10 @@
  * The seeder's tasks on disk: DATA/tasks/ID/task.json beside the engine's files, so that a restart loses nothing.
  * The file's modification time is the task's last use.
  */
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { OriginRequest } from "../origin/types.ts";
+import { replaceFile } from "../system/replace-file.ts";
 import { parseTaskId, type TaskId } from "../torrents/ids.ts";
 import { parseOriginTls } from "../torrents/origin-tls.ts";
 import { fieldReader } from "../torrents/parse-fields.ts";
@@ -50,12 +51,8 @@ export class TaskFiles {
 
   /** Writes the task's file, replacing it atomically. It may hold credentials: readable by us alone. */
   async save(task: StoredTask, lastUsedMs: number): Promise<void> {
-    const directory = this.directoryOf(task.id);
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    const path = join(directory, TASK_FILE);
-    await writeFile(`${path}.new`, JSON.stringify({ ...task, liveInfo: task.liveInfo.toString("base64") }), { mode: 0o600 });
-    await utimes(`${path}.new`, lastUsedMs / 1000, lastUsedMs / 1000);
-    await rename(`${path}.new`, path);
+    const path = join(this.directoryOf(task.id), TASK_FILE);
+    await replaceFile(path, JSON.stringify({ ...task, liveInfo: task.liveInfo.toString("base64") }), { modifiedMs: lastUsedMs });
   }
 
   /** Notes the last use. */

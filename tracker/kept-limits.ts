@@ -2,8 +2,9 @@
  * Bounds on the seeders' traffic that were set through the API, in a file: they hold after a restart too. Drives files.
  * Invariant: the file is whole, since it is replaced by renaming; one that cannot be read is reported, and sets nothing.
  */
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import type { Logger } from "../system/logger.ts";
+import { replaceFile } from "../system/replace-file.ts";
 import { parseSeederLimits } from "../torrents/parse-limits.ts";
 import type { SeederLimits } from "../torrents/task-api.ts";
 
@@ -20,8 +21,7 @@ export async function loadLimits(path: string, logger: Logger): Promise<Partial<
 /** Replaces the file. Never rejects: the limits are in force whether they are kept or not. */
 export async function saveLimits(path: string, limits: Partial<SeederLimits>, logger: Logger): Promise<void> {
   try {
-    await writeFile(`${path}.new`, JSON.stringify(limits), { mode: 0o600 });
-    await rename(`${path}.new`, path);
+    await replaceFile(path, JSON.stringify(limits));
   } catch (error) {
     logger.error({ err: String(error), path }, "limits cannot be saved");
   }

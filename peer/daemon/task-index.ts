@@ -4,9 +4,10 @@
  *
  * Folders without a readable `task.json`, and volatile ones of an earlier life, are removed when the index is opened.
  */
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { hasValidators, isSameContent } from "../../origin/same-content.ts";
+import { replaceFile } from "../../system/replace-file.ts";
 import { decodeDict, dictBytes, encode } from "../../torrents/bencode.ts";
 import { type InfoHash, parseInfoHash } from "../../torrents/ids.ts";
 import type { Validators } from "../../torrents/task-api.ts";
@@ -79,11 +80,8 @@ export class TaskIndex {
 
   /** Keeps the info dicts of a torrent that has no live one. */
   async saveInfos(infoHash: InfoHash, infos: TorrentInfos): Promise<void> {
-    const folder = this.directory(infoHash);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const path = join(folder, INFOS_FILE);
-    await writeFile(`${path}.new`, encode({ v1: infos.infoV1, v2: infos.infoV2, layer: infos.pieceLayer }), { mode: 0o600 });
-    await rename(`${path}.new`, path);
+    const path = join(this.directory(infoHash), INFOS_FILE);
+    await replaceFile(path, encode({ v1: infos.infoV1, v2: infos.infoV2, layer: infos.pieceLayer }));
   }
 
   /** What saveInfos() kept. Rejects with SkimmerError `protocol` or the system's error. */
@@ -121,11 +119,7 @@ export class TaskIndex {
 
   async #write(entry: TaskEntry): Promise<void> {
     if (!this.#entries.has(entry.infoHash)) return;
-    const folder = this.directory(entry.infoHash);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const path = join(folder, FILE);
-    await writeFile(`${path}.new`, JSON.stringify(entry), { mode: 0o600 });
-    await rename(`${path}.new`, path);
+    await replaceFile(join(this.directory(entry.infoHash), FILE), JSON.stringify(entry));
   }
 }
 

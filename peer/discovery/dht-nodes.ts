@@ -1,8 +1,9 @@
 /**
  * Nodes of the DHT that answered in an earlier life: a small JSON file. Drives. A damaged file is an empty one.
  */
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
+import { replaceFile } from "../../system/replace-file.ts";
 
 export interface DhtNode {
   readonly host: string;
@@ -24,8 +25,7 @@ export async function readNodes(path: string): Promise<DhtNode[]> {
 export async function writeNodes(path: string, nodes: readonly DhtNode[]): Promise<void> {
   const kept = nodes.filter(isNode).slice(0, MOST_NODES);
   if (kept.length === 0) return;
-  await writeFile(`${path}.new`, JSON.stringify(kept.map(({ host, port }) => ({ host, port }))), { mode: 0o600 });
-  await rename(`${path}.new`, path);
+  await replaceFile(path, JSON.stringify(kept.map(({ host, port }) => ({ host, port }))));
 }
 
 function isNode(value: unknown): value is DhtNode {

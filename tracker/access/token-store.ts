@@ -4,18 +4,18 @@
  * Invariant: a file that became unreadable or malformed changes nothing: the last good list holds, and the log says so once for each change.
  */
 import { randomBytes } from "node:crypto";
-import { readFile, rename, stat, writeFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { parseDocument } from "yaml";
 import type { Clock } from "../../system/clock.ts";
 import { SkimmerError } from "../../system/errors.ts";
 import type { Logger } from "../../system/logger.ts";
+import { replaceFile } from "../../system/replace-file.ts";
 import type { Scope } from "./scopes.ts";
 import { hashToken, parseTokens, type TokenEntry, tokenText } from "./token-list.ts";
 
 /** So long a change may go unnoticed. */
 const CHECK_EVERY_MS = 1000;
 const MOST_FILE_BYTES = 1024 * 1024;
-const MODE = 0o600;
 
 export interface TokenStoreOptions {
   readonly path: string;
@@ -132,8 +132,7 @@ async function readDocument(path: string): Promise<ReturnType<typeof parseDocume
 /** The new file is there whole or not at all. */
 async function replace(path: string, text: string): Promise<void> {
   try {
-    await writeFile(`${path}.new`, text, { mode: MODE });
-    await rename(`${path}.new`, path);
+    await replaceFile(path, text);
   } catch (cause) {
     throw new SkimmerError("bad_request", `cannot write the tokens to ${path}: ${(cause as Error).message}`, { cause });
   }

@@ -2,8 +2,9 @@
  * Keeps the totals over restarts, in a file. Drives files and a timer.
  * Invariant: the file is whole, since it is replaced by renaming; a damaged one is reported, and the totals begin anew.
  */
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import type { Logger } from "../../system/logger.ts";
+import { replaceFile } from "../../system/replace-file.ts";
 import { parseTaskId, type TaskId } from "../../torrents/ids.ts";
 import { fieldReader } from "../../torrents/parse-fields.ts";
 import { type Account, emptyAccount, type SavedTotals, TotalsBook } from "./totals-book.ts";
@@ -55,8 +56,7 @@ export class TotalsFile implements AsyncDisposable {
     const { version } = this.book;
     if (version === this.#saved) return;
     try {
-      await writeFile(`${this.#path}.new`, JSON.stringify(this.book.save()), { mode: 0o600 });
-      await rename(`${this.#path}.new`, this.#path);
+      await replaceFile(this.#path, JSON.stringify(this.book.save()));
       this.#saved = version;
     } catch (error) {
       this.#logger.error({ err: String(error), path: this.#path }, "totals cannot be saved");

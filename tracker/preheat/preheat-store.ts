@@ -1,9 +1,10 @@
 /**
  * Preheats on disk: one JSON file, replaced as a whole, readable by its owner only (it holds credentials of unfinished ones).
  */
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Logger } from "../../system/logger.ts";
+import { replaceFile } from "../../system/replace-file.ts";
 import type { PreheatJob } from "./preheat-job.ts";
 
 const SAVE_AFTER_MS = 200;
@@ -58,7 +59,6 @@ export class PreheatStore {
   }
 
   async #write(): Promise<void> {
-    await writeFile(`${this.#path}.new`, JSON.stringify({ preheats: [...this.#jobs()] }), { mode: 0o600 });
-    await rename(`${this.#path}.new`, this.#path);
+    await replaceFile(this.#path, JSON.stringify({ preheats: [...this.#jobs()] }));
   }
 }

@@ -1,7 +1,8 @@
 /**
  * What is known of a torrent besides its pieces, in one small bencoded file, replaced atomically.
  */
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
+import { replaceFile } from "../../../system/replace-file.ts";
 import { decodeDict, dictBytes, dictInt, encode } from "../../../torrents/bencode.ts";
 
 export interface TorrentMeta {
@@ -49,6 +50,5 @@ export async function writeMeta(path: string, meta: TorrentMeta): Promise<void> 
     mtime: meta.completeMtimeMs,
   };
   for (const [key, value] of Object.entries(fields)) if (value !== undefined) dict[key] = value;
-  await writeFile(`${path}.new`, encode(dict as never));
-  await rename(`${path}.new`, path);
+  await replaceFile(path, encode(dict as never));
 }
