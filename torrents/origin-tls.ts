@@ -1,7 +1,6 @@
 /**
  * Whom a request trusts at its origin, as strangers write it: certificates in PEM, few and readable. Decides.
  */
-import { X509Certificate } from "node:crypto";
 import { fieldReader } from "./parse-fields.ts";
 import type { OriginTls } from "./task-api.ts";
 
@@ -26,6 +25,8 @@ export function parseOriginTls(value: unknown): OriginTls | undefined {
 }
 
 function isCertificate(pem: string): boolean {
+  // loaded where there is one to read: it would be a tenth of the start-up of dfget, which reads requests too
+  const { X509Certificate } = process.getBuiltinModule("node:crypto");
   try {
     return new X509Certificate(pem).raw.length > 0;
   } catch {
