@@ -104,15 +104,12 @@ export class TaskShelf {
   }
 
   async #create(stored: StoredTask, lastUsedMs: number): Promise<SeederTask> {
-    const task = await this.#open({ stored, lastUsedMs });
-    try {
-      await this.#files.save(stored, lastUsedMs);
-    } catch (error) {
-      await this.#options.engine.remove(task.torrent);
-      await this.#files.remove(stored.id).catch(() => undefined);
-      throw asDiskError(error, this.#options.data);
-    }
-    return this.#shelve(task);
+    const { engine, data } = this.#options;
+    const [opened, saved] = await Promise.allSettled([this.#open({ stored, lastUsedMs }), this.#files.save(stored, lastUsedMs)]);
+    if (opened.status === "fulfilled" && saved.status === "fulfilled") return this.#shelve(opened.value);
+    if (opened.status === "fulfilled") await engine.remove(opened.value.torrent);
+    await this.#files.remove(stored.id).catch(() => undefined);
+    throw opened.status === "rejected" ? opened.reason : asDiskError((saved as PromiseRejectedResult).reason, data);
   }
 
   async #open({ stored, lastUsedMs }: LoadedTask): Promise<SeederTask> {

@@ -35,7 +35,7 @@ import { findSwarm, takeAlong } from "./rejoin-swarm.ts";
 import { type ContentSink, streamBytes, streamOrigin, streamTorrent } from "./stream-content.ts";
 import { linkedFileOf, type TaskIndex } from "./task-index.ts";
 import type { RunProgress, RunResult } from "./task-run.ts";
-import { writeOutput, writeOutputBytes } from "./write-output.ts";
+import { MIN_LINK_BYTES, writeOutput, writeOutputBytes } from "./write-output.ts";
 
 export interface DownloadParts {
   readonly planner: Planner;
@@ -368,7 +368,7 @@ async function writeTorrent(job: Job, handle: RunHandle, target: OutputTarget): 
   const entry = index.get(torrent.infoHash);
   // Pieces that came from the origin without a signer's word may still be replaced: such a file is never shared.
   const settled = (entry?.local === true || torrent.stats.from.origin === 0) && entry?.inPlace === undefined;
-  const mayLink = settled && target.kind === "file" && entry !== undefined && entry.linked === undefined;
+  const mayLink = settled && lengthBytes >= MIN_LINK_BYTES && target.kind === "file" && entry !== undefined && entry.linked === undefined;
   // Written down first: a crash right after the link must not leave a shared file that nobody watches.
   if (mayLink) await index.update(torrent.infoHash, { linked: await linkedFileOf(torrent.dataPath) });
   const written = await writeOutput({ path: torrent.dataPath, lengthBytes }, target, {

@@ -164,16 +164,16 @@ export class OpenRuns {
   }
 
   async #begin(task: OpenTask): Promise<OpenRun> {
-    const { engine, index, origin, clock, logger, discovery } = this.#options;
+    const { index, origin, clock, logger, discovery } = this.#options;
     const { entry } = task;
     // first: a task without its dicts could never be opened again
     if (task.infos !== undefined) await index.saveInfos(entry.infoHash, task.infos);
-    await index.save(
+    const torrent = await this.#add(
+      await this.#specOf(task),
       (entry.linked ?? entry.watched) !== undefined && entry.inPlace === undefined && index.get(entry.infoHash) === undefined
         ? { ...entry, complete: false, linked: undefined, watched: undefined, sha256: undefined, md5: undefined }
         : entry,
     );
-    const torrent = await engine.add(await this.#specOf(task));
     const ours = entry.liveInfo !== undefined || entry.local === true;
     let run: TaskRun | undefined;
     let open: OpenRun | undefined;
@@ -206,6 +206,16 @@ export class OpenRuns {
     open = { run, membership, webSeeds, users: 0, sociable: !task.seedersOnly, discard: entry.volatile, offs };
     this.#open.set(entry.infoHash, open);
     return open;
+  }
+
+  /** Its files are opened while its entry is written. */
+  async #add(spec: TorrentSpec, entry: TaskEntry): Promise<Torrent> {
+    const { engine, index } = this.#options;
+    const [added, saved] = await Promise.allSettled([engine.add(spec), index.save(entry)]);
+    if (added.status === "rejected") throw added.reason;
+    if (saved.status === "fulfilled") return added.value;
+    await engine.remove(added.value);
+    throw saved.reason;
   }
 
   /** Where somebody else's torrent may be found, as it was said now: it holds at once, and the next time. */

@@ -53,12 +53,11 @@ export interface OpenedTorrent {
 export async function openTorrent(system: TorrentSystem, spec: TorrentSpec): Promise<OpenedTorrent> {
   const identity = new TorrentIdentity(spec);
   const metaPath = join(spec.directory, "meta");
-  const meta = await readMeta(metaPath);
+  const [meta] = await Promise.all([readMeta(metaPath), mkdir(spec.directory, { recursive: true, mode: 0o700 })]);
   if (meta.infoV1 !== undefined && meta.infoV2 !== undefined)
     identity.useFinal({ infoV1: spec.infoV1 ?? meta.infoV1, infoV2: spec.infoV2 ?? meta.infoV2 });
   const truth = knownTruth(spec, identity, spec.pieceLayer ?? meta.pieceLayer);
   const { data, fresh } = await openContent(spec);
-  await mkdir(spec.directory, { recursive: true });
   const { journal, entries } = await Journal.open(join(spec.directory, "journal"));
   const state = makeState(system, { spec, identity, truth, data });
   const store = new PieceStore(state, journal, { signs: spec.signer !== undefined });
@@ -68,9 +67,17 @@ export async function openTorrent(system: TorrentSystem, spec: TorrentSpec): Pro
   const trusted = !fresh && (spec.verified === true || (await isTrusted(meta, data, state.have.isFull)));
   if (!trusted) await verifyAll(state, store, fresh);
   let saving = Promise.resolve();
+  let next: Promise<void> | undefined;
+  // what is asked for while a write waits for its turn is in that write
   const save = (owner: SwarmTorrent): Promise<void> => {
-    saving = saving.catch(() => undefined).then(() => saveMeta(metaPath, owner, data));
-    return saving;
+    next ??= saving
+      .catch(() => undefined)
+      .then(() => {
+        next = undefined;
+        saving = saveMeta(metaPath, owner, data);
+        return saving;
+      });
+    return next;
   };
   const torrent = new SwarmTorrent({
     state,
@@ -158,14 +165,21 @@ function knownTruth(spec: TorrentSpec, identity: TorrentIdentity, pieceLayer: Bu
   return truth;
 }
 
-async function bootId(): Promise<string> {
-  return (await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "unknown")).trim();
+let boot: Promise<string> | undefined;
+
+/** Read once: it is the same for as long as a process lives. */
+function bootId(): Promise<string> {
+  boot ??= readFile("/proc/sys/kernel/random/boot_id", "utf8").then(
+    (text) => text.trim(),
+    () => "unknown",
+  );
+  return boot;
 }
 
 async function isTrusted(meta: TorrentMeta, data: ContentStore, full: boolean): Promise<boolean> {
   if (meta.completeMtimeMs !== undefined && full) return meta.completeMtimeMs === (await data.stamp());
-  const boot = await bootId();
-  return meta.boot === boot && boot !== "unknown";
+  const now = await bootId();
+  return meta.boot === now && now !== "unknown";
 }
 
 /** Hashes every piece that the journal names; what is wrong is dropped. A fresh file holds none of them. */

@@ -2,7 +2,7 @@
  * The file with a torrent's content: sparse, at its final length from the start, read and written by whole ranges.
  * Invariant: it is made only after a check that the file system has room for all of it.
  */
-import { type FileHandle, mkdir, open, statfs } from "node:fs/promises";
+import { type FileHandle, open, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { SkimmerError } from "../../../system/errors.ts";
 import { formatBytes } from "../../../system/units.ts";
@@ -22,7 +22,7 @@ export class DataFile implements ContentStore {
     this.#file = file;
   }
 
-  /** Opens or makes the file. `fresh` tells that nothing in it can be trusted. Rejects with `disk_full`. */
+  /** Opens or makes the file, in a folder that is there. `fresh` tells that nothing in it can be trusted. Rejects with `disk_full`. */
   static async open(path: string, lengthBytes: number): Promise<{ data: DataFile; fresh: boolean }> {
     const existing = await open(path, "r+").catch(() => undefined);
     const stat = await existing?.stat();
@@ -30,7 +30,7 @@ export class DataFile implements ContentStore {
     const allocatedBytes = fresh ? 0 : stat.blocks * STAT_BLOCK_BYTES;
     try {
       await checkRoom(dirname(path), lengthBytes - allocatedBytes);
-      const file = existing ?? (await create(path));
+      const file = existing ?? (await open(path, "w+"));
       if (fresh) await file.truncate(lengthBytes);
       return { data: new DataFile(path, file), fresh };
     } catch (error) {
@@ -75,14 +75,8 @@ export class DataFile implements ContentStore {
 /** The file is open for as long as the torrent. */
 function nothing(): void {}
 
-async function create(path: string): Promise<FileHandle> {
-  await mkdir(dirname(path), { recursive: true });
-  return open(path, "w+");
-}
-
 async function checkRoom(directory: string, neededBytes: number): Promise<void> {
   if (neededBytes <= 0) return;
-  await mkdir(directory, { recursive: true });
   const { bavail, bsize } = await statfs(directory);
   const freeBytes = bavail * bsize;
   if (freeBytes >= neededBytes + RESERVE_BYTES) return;

@@ -2,7 +2,7 @@
  * The append-only file that says which pieces are whole. Drives one file; its bytes are journal-format.ts.
  * Invariant: an entry is written only after the piece's bytes were written, so that after kill -9 every entry is true.
  */
-import { type FileHandle, open } from "node:fs/promises";
+import { constants, type FileHandle, open } from "node:fs/promises";
 import { encodeEntry, type JournalEntry, readEntries } from "./journal-format.ts";
 
 /** An open journal. */
@@ -20,12 +20,10 @@ export class Journal {
 
   /** Opens or creates; answers the entries that survived. */
   static async open(path: string): Promise<{ journal: Journal; entries: JournalEntry[] }> {
-    const file = await open(path, "a+").then(async (made) => {
-      await made.close();
-      return open(path, "r+");
-    });
-    const { entries, goodBytes } = readEntries(await file.readFile());
-    await file.truncate(goodBytes);
+    const file = await open(path, constants.O_RDWR | constants.O_CREAT);
+    const bytes = await file.readFile();
+    const { entries, goodBytes } = readEntries(bytes);
+    if (goodBytes < bytes.length) await file.truncate(goodBytes);
     return { journal: new Journal(file, goodBytes), entries };
   }
 
