@@ -178,6 +178,18 @@ export class Connection {
     if (this.#smallBytes > this.#mostUnsentBytes) this.close("peer does not read what it asks for");
   }
 
+  /** Queues a message that nobody waits for: it leaves with the next one, or at flush(). */
+  sendAlong(message: Buffer): void {
+    if (this.closed) return;
+    this.#small.push(message);
+    this.#smallBytes += message.length;
+  }
+
+  /** What sendAlong() queued leaves. */
+  flush(): void {
+    if (this.#small.length > 0 && !this.closed) this.#cork();
+  }
+
   /** Queues a block: header, then the view of a pooled piece, which `onWritten` gives back. */
   sendBlock(header: Buffer, block: Buffer, onWritten: () => void): void {
     if (this.closed) {

@@ -36,7 +36,7 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** A peer for which something waits and that takes nothing of it for so long does not read: 17 kB/s keep a full socket moving. */
 const UNREAD_MS = 60_000;
 const MOST_DIALING = 30;
-const BUFFER_BYTES = 48 * 1024 * 1024;
+const BUFFER_BYTES = 40 * 1024 * 1024;
 
 /** Opens the peer port. Rejects with SkimmerError `address_in_use`. */
 export async function openEngine(options: EngineOptions & { logger: Logger; clock?: Clock; random?: () => number }): Promise<Engine> {
@@ -360,6 +360,7 @@ class PeerEngine implements Engine, ConnectionOwner {
     for (const [connection, contact] of this.#contacts) {
       if (contact.link === undefined && nowMs - contact.sinceMs > HANDSHAKE_TIMEOUT_MS) connection.close("no handshake in time");
       else if (connection.unreadMs(nowMs) > UNREAD_MS) connection.close("peer does not read what it asks for");
+      else connection.flush();
     }
     for (const torrent of this.torrents.values()) {
       busy ||= torrent.downloader.on;

@@ -59,6 +59,7 @@ function makeSide(time: VirtualTime, { peer, other, incoming }: { peer: VirtualP
       out?.write(block, onSent);
     },
     dropBlock: () => parser.dropBlock(),
+    sendAlong: send,
     sendKeepAlive: () => undefined,
     close: (reason: string) => {
       throw new Error(`a connection was closed: ${reason}`);
