@@ -7,7 +7,7 @@ import { sha256Of } from "../test/support/cluster.ts";
 import type { Contender, Content } from "./contenders/contender.ts";
 import { ProcessMeter } from "./process-meter.ts";
 import { median, type Row } from "./report.ts";
-import { warmMemory } from "./warm-memory.ts";
+import { holdWarmMemory } from "./warm-memory.ts";
 
 /** Free memory beyond the content's own that a run needs. */
 const HEADROOM_BYTES = 256 * 1024 * 1024;
@@ -45,7 +45,7 @@ async function runPair(content: Content, pair: Pair): Promise<Run> {
     const target = join(folder, "got");
     await mkdir(target);
     await using leech = await pair.leech.leech(content, { folder: target, peer: seed.address });
-    await warmMemory(folder, content.lengthBytes + HEADROOM_BYTES);
+    await using _ = await holdWarmMemory(folder, content.lengthBytes + HEADROOM_BYTES);
     using seedMeter = new ProcessMeter(seed.pid);
     using meters = new DisposableStack();
     let leechMeter: ProcessMeter | undefined;
