@@ -1,10 +1,11 @@
 /**
  * The option by which a command brings its token to a supernode, the same for all commands. Decides, apart from reading the file that it names.
  */
-import { readFileSync } from "node:fs";
 import { SkimmerError } from "./errors.ts";
 import type { OptionSpec } from "./options.ts";
 
+// as in options.ts
+const { readFileSync } = process.getBuiltinModule("node:fs");
 const MOST_LENGTH = 200;
 
 export const TOKEN_OPTION: OptionSpec = {
