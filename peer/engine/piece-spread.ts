@@ -1,6 +1,6 @@
 /**
  * Tells connected peers which pieces we have: all of them at a peer, few at a time at the seeder of a live torrent (reveal.ts). Drives.
- * Invariant: a piece's record group goes ahead of its HAVE.
+ * Invariant: a piece's record group goes ahead of its HAVE, except to a host that has the piece: it has the group too.
  */
 import { ALLOWED_FAST_PIECES, allowedFastSet, FastGrant } from "./allowed-fast.ts";
 import type { LiveExchange } from "./live-exchange.ts";
