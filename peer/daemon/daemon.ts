@@ -188,7 +188,7 @@ export class Daemon implements ApiTarget, AsyncDisposable {
     stack.defer(() => runs.close());
     const client = new SupernodeClient({ list: new SupernodeList(), token: options.token, peer, clock: realClock, logger });
     const fetchInfos: PlannerOptions["fetchInfos"] = (source, { signal }) => fetchTorrentInfo(source, { engine, discovery, signal });
-    const plans = { supernodes: options.supernodes, client, fetchInfos, patientTries: PATIENT_TRIES, webrtc: discovery.webrtc };
+    const plans = { supernodes: options.supernodes, client, fetchInfos, patienceMs: PATIENCE_MS, webrtc: discovery.webrtc };
     const planner: Planner = new Planner({ ...common, ...plans, canFindPeers: (entry) => canFindPeers(discovery, entry) });
     const keeper = stack.use(
       new CacheKeeper({ ...common, runs, home: paths.home, size: options.cacheSize ?? { bytes: 0 }, expireMs: options.expireMs ?? 0 }),
@@ -395,5 +395,5 @@ export class Daemon implements ApiTarget, AsyncDisposable {
   }
 }
 
-/** Five seconds, which is longer than a supernode takes to start again. */
-const PATIENT_TRIES = 11;
+/** Longer than a supernode takes to start again. */
+const PATIENCE_MS = 5_000;

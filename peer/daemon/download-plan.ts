@@ -8,6 +8,7 @@ import { type KeyObject, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hasValidators, isSameContent } from "../../origin/same-content.ts";
 import type { Origin, Probe } from "../../origin/types.ts";
+import type { Clock } from "../../system/clock.ts";
 import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
 import type { FinalTorrents, PeerAddress, TaskAnswer } from "../../torrents/task-api.ts";
 import { originKey } from "../../torrents/task-identity.ts";
@@ -59,8 +60,9 @@ export interface PlannerOptions {
   /** Whether WebSocket trackers are asked; absent: no. */
   readonly webrtc?: boolean;
   readonly epochMs: () => number;
-  /** How often supernodes are asked, half a second apart, by a request that may not read the origin; absent: once. */
-  readonly patientTries?: number;
+  readonly clock: Clock;
+  /** For how long a request that may not read the origin asks again, half a second apart; absent: it asks once. */
+  readonly patienceMs?: number;
 }
 
 export interface PlanOptions {
@@ -106,7 +108,7 @@ export class Planner {
     if (registration.kind === "answer") return this.#planAnswer({ request, answer: registration.answer, signal, warnings });
     if (!request.notbs) return this.#planAlone(request, { signal, warnings });
     const plan = this.#planStored(request, warnings);
-    if (plan === undefined) throw noSupernode(supernodes, registration.failures);
+    if (plan === undefined) throw noSupernode(registration.failures);
     return plan;
   }
 
@@ -139,10 +141,11 @@ export class Planner {
   ): Promise<Registration> {
     const { supernodes, signal, warnings } = options;
     const warn = (message: string): void => void (warnings.includes(message) || warnings.push(message));
-    const tries = request.notbs ? (this.#options.patientTries ?? 1) : 1;
-    for (let left = tries - 1; ; left--) {
-      const registration = await this.#options.client.register(supernodes, request, { signal, warn });
-      if (registration.kind === "answer" || left <= 0) return registration;
+    const { client, clock, patienceMs = 0 } = this.#options;
+    const untilMs = clock.nowMs() + (request.notbs ? patienceMs : 0);
+    for (;;) {
+      const registration = await client.register(supernodes, request, { signal, warn });
+      if (registration.kind === "answer" || clock.nowMs() >= untilMs) return registration;
       await sleep(ASK_AGAIN_MS, undefined, { signal });
     }
   }
@@ -275,8 +278,8 @@ export class Planner {
   }
 }
 
-function noSupernode(supernodes: readonly string[], failures: readonly string[]): SkimmerError {
-  const why = failures.length > 0 ? failures.join("; ") : `all were set aside a moment ago: ${supernodes.join(", ")}`;
+function noSupernode(failures: readonly string[]): SkimmerError {
+  const why = failures.length > 0 ? failures.join("; ") : "none is known";
   return new SkimmerError("no_supernode", `no supernode answers, and reading the origin is forbidden (${why})`, {
     hint: "Start a supernode, give its address with --supernode, or leave out --notbs.",
     retriable: true,

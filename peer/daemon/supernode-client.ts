@@ -2,7 +2,8 @@
  * Registers a download at the first supernode of the list that gives a usable answer. Drives.
  *
  * What the origin said through the supernode (refused, not found …) is the answer and ends the search. A supernode that
- * cannot be reached, is slow, or answers nonsense is set aside (supernode-list.ts), and the next one is asked.
+ * cannot be reached, is slow, or answers nonsense is set aside (supernode-list.ts), and the next one is asked; a request
+ * that may not read the origin has nobody else, and asks those set aside as well.
  */
 import type { Clock } from "../../system/clock.ts";
 import { type ErrorCode, SkimmerError, toSkimmerError } from "../../system/errors.ts";
@@ -61,7 +62,8 @@ export class SupernodeClient {
   ): Promise<Registration> {
     const { list, clock } = this.#options;
     const failures: string[] = [];
-    for (const url of list.candidates(urls, originKey(request), clock.nowMs())) {
+    const wish = { supernodes: urls, key: originKey(request), nowMs: clock.nowMs(), needed: request.notbs };
+    for (const url of list.candidates(wish)) {
       try {
         const answer = await this.#ask(url, request, options.signal);
         list.worked(url);
@@ -119,8 +121,8 @@ function transportError(thrown: unknown): SkimmerError {
   const { code, name, message } = thrown as NodeJS.ErrnoException;
   if (name === "AbortError" || name === "TimeoutError")
     return new SkimmerError("timeout", `no answer within ${ANSWER_TIMEOUT_MS / 1000} s`, { retriable: true, cause: thrown });
-  const broken = code === "ECONNRESET" || String(code).startsWith("HPE_");
-  return new SkimmerError(broken ? "protocol" : "no_supernode", code ?? message, { retriable: true, cause: thrown });
+  const isNonsense = String(code).startsWith("HPE_");
+  return new SkimmerError(isNonsense ? "protocol" : "no_supernode", code ?? message, { retriable: true, cause: thrown });
 }
 
 /** The supernode's own words for a failure; an answer without them is nonsense. */

@@ -1,12 +1,14 @@
 /**
  * Which supernodes to ask, in which order: the given order, without those that failed just now. Decides.
  * Weights share the contents out: the same content has the same order on every host, so that its peers meet.
- * One that refused the connection costs nothing to ask again; one that kept us waiting is left out for a while.
+ * One that refused or dropped the connection costs nothing to ask again; one that kept us waiting is left out for a
+ * while, unless it is all that is left to a download that may not read the origin.
  */
 
 import { hash } from "node:crypto";
 import { readSupernode } from "./check-request.ts";
 
+/** `refused`: no connection, or one that ended before an answer (its process died, or starts). */
 export type SupernodeFailure = "refused" | "slow" | "nonsense";
 
 const FIRST_ASIDE_MS = 5_000;
@@ -23,13 +25,17 @@ interface Aside {
 export class SupernodeList {
   readonly #aside = new Map<string, Aside>();
 
-  /** Those to ask now; empty where all are set aside for being slow or confused. */
-  candidates(supernodes: readonly string[], key: string, nowMs: number): string[] {
-    const urls = supernodeOrder(supernodes, key);
-    const isAside = (url: string): boolean => (this.#aside.get(url)?.untilMs ?? Number.NEGATIVE_INFINITY) > nowMs;
-    const good = urls.filter((url) => !isAside(url));
-    const quickToFail = urls.filter((url) => isAside(url) && this.#aside.get(url)?.failure === "refused");
-    return [...good, ...quickToFail];
+  /** Those to ask now. With `needed` all of them, those set aside last; without, none where all were slow or confused. */
+  candidates(wish: { supernodes: readonly string[]; key: string; nowMs: number; needed: boolean }): string[] {
+    const urls = supernodeOrder(wish.supernodes, wish.key);
+    const asideFor = (url: string): SupernodeFailure | undefined => {
+      const aside = this.#aside.get(url);
+      return aside !== undefined && aside.untilMs > wish.nowMs ? aside.failure : undefined;
+    };
+    const good = urls.filter((url) => asideFor(url) === undefined);
+    const quickToFail = urls.filter((url) => asideFor(url) === "refused");
+    const costly = wish.needed ? urls.filter((url) => !good.includes(url) && !quickToFail.includes(url)) : [];
+    return [...good, ...quickToFail, ...costly];
   }
 
   failed(url: string, failure: SupernodeFailure, nowMs: number): void {

@@ -76,16 +76,25 @@ test("decideSource() leaves the origin when the swarm flows and somebody has eve
 
 test("SupernodeList leaves out the slow ones for a while, and asks those that refuse last", (t) => {
   const list = new SupernodeList();
-  const urls = ["a", "b", "c"];
-  t.deepEqual(list.candidates(urls, "key", 0), urls);
+  const supernodes = ["a", "b", "c"];
+  const at = (nowMs: number, needed = false): string[] => list.candidates({ supernodes, key: "key", nowMs, needed });
+  t.deepEqual(at(0), supernodes);
   list.failed("a", "refused", 0);
   list.failed("b", "slow", 0);
-  t.deepEqual(list.candidates(urls, "key", 1), ["c", "a"]);
-  t.deepEqual(list.candidates(urls, "key", 5_000), urls);
+  t.deepEqual(at(1), ["c", "a"]);
+  t.deepEqual(at(5_000), supernodes);
   list.failed("b", "nonsense", 5_000);
-  t.deepEqual(list.candidates(urls, "key", 5_000 + 9_999), ["a", "c"]);
+  t.deepEqual(at(5_000 + 9_999), ["a", "c"]);
   list.worked("b");
-  t.deepEqual(list.candidates(urls, "key", 5_001), urls);
+  t.deepEqual(at(5_001), supernodes);
+});
+
+test("SupernodeList leaves none out where nothing else helps", (t) => {
+  const list = new SupernodeList();
+  const supernodes = ["a", "b", "c"];
+  list.failed("a", "slow", 0);
+  list.failed("b", "refused", 0);
+  t.deepEqual(list.candidates({ supernodes, key: "key", nowMs: 1, needed: true }), ["c", "b", "a"]);
 });
 
 test("supernodeOrder() keeps the given order, and shares contents out by weight", (t) => {

@@ -60,6 +60,7 @@ async function plan(input: {
     index: await TaskIndex.open(folder.path),
     key: generateClusterKey(),
     epochMs: () => 0,
+    clock: { nowMs: () => 0 },
     fetchInfos: async () => Promise.reject(new Error("not asked for")),
   });
   const request: DownloadRequest = parseDownloadRequest({ url: "http://h/f", ...input.request });

@@ -176,6 +176,24 @@ test("SupernodeClient.register() passes over those that refuse or answer nonsens
   t.like(asked, { url: "http://h/f", headers: { a: "b" }, tag: "t", peer: { port: 7 } });
 });
 
+test("SupernodeClient.register() asks one that dropped it or answered nonsense again where the origin is forbidden", async (t) => {
+  let asked = 0;
+  await using supernodeThatStarts = await supernode((response) => {
+    asked++;
+    if (asked === 1) response.destroy();
+    else response.end(asked === 2 ? "not JSON" : JSON.stringify(goodAnswer()));
+  });
+  const supernodes = client();
+  const options = { signal: NEVER, warn: () => undefined };
+  const ask = (notbs: boolean) => supernodes.register([supernodeThatStarts.url], request({ notbs }), options);
+  t.like(await ask(false), { kind: "none", failures: [`${supernodeThatStarts.url}: ECONNRESET`] });
+  t.is((await ask(false)).kind, "none");
+  t.is(asked, 2, "a dropped connection costs nothing to try again");
+  t.deepEqual(await ask(false), { kind: "none", failures: [] });
+  t.is(asked, 2, "one that answers nonsense is left alone for a while");
+  t.like(await ask(true), { kind: "answer" });
+});
+
 test("SupernodeClient.register() hands on what the origin said, and tells that nobody helps", async (t) => {
   await using refusing = await supernode((response) =>
     response.writeHead(403).end(JSON.stringify({ error: { code: "origin_refused", message: "403", hint: "h", status: 403 } })),
