@@ -253,6 +253,9 @@ export class Downloader {
       piece.receive(request, link);
       this.#cancelElsewhere(link, request);
       if (piece.isWhole) this.#finish(piece);
+    } else {
+      // asked for only after these bytes had begun, which went nowhere: what a snubbed peer sends late answers a request that was dropped
+      this.#release(link, request);
     }
     if (link.current?.hasMissing) this.fill(link);
     else this.fillAll();
@@ -299,6 +302,11 @@ export class Downloader {
 
   #giveBack(link: PeerLink, request: OpenRequest): void {
     this.#state.downloadLimiter.refund(request.length);
+    this.#release(link, request);
+  }
+
+  /** The link does not bring these blocks: they are missing again, unless another one was asked for them too. */
+  #release(link: PeerLink, request: OpenRequest): void {
     for (const other of this.#state.links) {
       if (other !== link && other.requests.some((open) => open.piece === request.piece && open.begin === request.begin)) return;
     }

@@ -8,6 +8,7 @@ import { TorrentIdentity } from "../../peer/engine/torrent-identity.ts";
 import { geometryOf } from "../../torrents/geometry.ts";
 import type { PeerId } from "../../torrents/ids.ts";
 import { encodeLiveInfo } from "../../torrents/live-info.ts";
+import { assertOwed } from "./owed-blocks.ts";
 import { connectVirtually, type VirtualPeer } from "./virtual-connection.ts";
 import { VirtualHost } from "./virtual-network.ts";
 import { VirtualTime } from "./virtual-time.ts";
@@ -80,6 +81,7 @@ function makePeers(time: VirtualTime, options: LiveSwarmOptions): VirtualPeer[] 
     torrent.download(!isFirst);
     const tick = (): void => {
       torrent.tick(time.nowMs);
+      assertOwed(torrent);
       time.plan(TICK_MS, tick);
     };
     time.plan(random() * TICK_MS, tick);
