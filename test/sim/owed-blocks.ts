@@ -7,9 +7,8 @@ export function assertOwed({ downloader, state }: SwarmTorrent): void {
   const owed = [...state.links].flatMap((link) => link.requests);
   for (const piece of downloader.pieces.values()) {
     const run = piece.requestedRun(BLOCK_BYTES);
-    const isOwed = owed.some(
-      (open) => open.piece === piece && open.begin <= (run?.begin ?? 0) && (run?.begin ?? 0) < open.begin + open.length,
-    );
-    if (run !== undefined && !isOwed) throw new Error(`nobody owes piece ${piece.index} the block at ${run.begin}`);
+    if (run === undefined) continue;
+    const isOwed = owed.some((open) => open.piece === piece && open.begin <= run.begin && run.begin < open.begin + open.length);
+    if (!isOwed) throw new Error(`nobody owes piece ${piece.index} the block at ${run.begin}`);
   }
 }

@@ -77,7 +77,7 @@ test("decideSource() leaves the origin when the swarm flows and somebody has eve
 test("SupernodeList leaves out the slow ones for a while, and asks those that refuse last", (t) => {
   const list = new SupernodeList();
   const supernodes = ["a", "b", "c"];
-  const at = (nowMs: number, needed = false): string[] => list.candidates({ supernodes, key: "key", nowMs, needed });
+  const at = (nowMs: number): string[] => list.candidates({ supernodes, key: "key", nowMs, needed: false });
   t.deepEqual(at(0), supernodes);
   list.failed("a", "refused", 0);
   list.failed("b", "slow", 0);
