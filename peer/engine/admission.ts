@@ -74,7 +74,7 @@ export function guestsOf(contacts: ReadonlyMap<Connection, Contact>, torrent: Co
   for (const [connection, { link, torrent: own }] of contacts) {
     if (link === undefined || own === undefined || connection.closed || (torrent !== undefined && own !== torrent)) continue;
     const { host, incoming } = connection;
-    guests.push({ peer: link, host, incoming, needless: own.complete && link.needsNothing, usedMs: own.usedMs(link) });
+    guests.push({ peer: link, host, incoming, needless: own.complete && link.needsNothing, usedMs: own.links.usedMs(link) });
   }
   return guests;
 }

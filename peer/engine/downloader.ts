@@ -11,7 +11,7 @@ import type { OpenRequest, PeerLink } from "./peer-link.ts";
 import { Picker } from "./picker.ts";
 import { PieceDownload } from "./piece-download.ts";
 import { QUEUE_SECONDS, RequestDepth } from "./request-depth.ts";
-import type { SwarmState } from "./swarm-state.ts";
+import { isHere, type SwarmState } from "./swarm-state.ts";
 import type { PieceSpan } from "./types.ts";
 import { type BlockRange, encodeRanges, MESSAGE } from "./wire/messages.ts";
 
@@ -89,8 +89,7 @@ export class Downloader {
 
   /** Whether the piece is to be fetched, and nobody does so yet. */
   isNeeded(index: number): boolean {
-    const { have, unverified } = this.#state;
-    const missing = !have.has(index) && !unverified.has(index) && !this.#onTheWay.has(index);
+    const missing = !isHere(this.#state, index) && !this.#onTheWay.has(index);
     return missing && (this.#wanted?.has(index) ?? true);
   }
 

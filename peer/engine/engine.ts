@@ -246,14 +246,14 @@ class PeerEngine implements Engine, ConnectionOwner {
       infoHash: handshake.infoHash,
       fast: handshake.fast,
       pieceCount: torrent.geometry.pieceCount,
-      events: torrent,
+      events: torrent.links,
       nowMs: this.#clock.nowMs,
     });
     contact.torrent = torrent;
     contact.link = link;
-    torrent.addLink(link);
+    torrent.links.add(link);
     if (handshake.extended) sendExtendedHandshake(torrent, link, this.advertisedPort);
-    torrent.onGreeted(link);
+    torrent.links.onGreeted(link);
     // a message is at most the final torrents: hashes of all pieces and some room
     const messageBytes = 64 * 1024 + torrent.geometry.pieceCount * 64;
     return { handler: link, limits: { blockBytes: OUR_BLOCK_BYTES, messageBytes } };
@@ -270,7 +270,7 @@ class PeerEngine implements Engine, ConnectionOwner {
     const link = whoLeaves(guestsOf(this.#contacts, torrent), host.replace(/^::ffff:/, ""), this.#clock.nowMs());
     if (link === undefined) return false;
     link.connection.close("another peer takes its place");
-    this.#contacts.get(link.connection)?.torrent?.removeLink(link);
+    this.#contacts.get(link.connection)?.torrent?.links.remove(link);
     return true;
   }
 
@@ -287,7 +287,7 @@ class PeerEngine implements Engine, ConnectionOwner {
       }
       handOver(this.#contacts.get(link.connection), contact);
       link.connection.close("second connection to the same peer");
-      torrent.removeLink(link);
+      torrent.links.remove(link);
     }
     return false;
   }
@@ -303,7 +303,7 @@ class PeerEngine implements Engine, ConnectionOwner {
     for (const way of met) way.torrent.addresses.release(way.peer, link !== undefined, nowMs);
     if (link === undefined || torrent === undefined) return;
     this.#options.logger.debug({ host: connection.host, port: connection.port, reason }, "peer connection ended");
-    torrent.removeLink(link);
+    torrent.links.remove(link);
   }
 
   #dialAgain(contact: Contact): boolean {

@@ -24,7 +24,7 @@ import type { ContentStore } from "./store/content-store.ts";
 import { Journal } from "./store/journal.ts";
 import { openContent } from "./store/open-content.ts";
 import { readMeta, type TorrentMeta, writeMeta } from "./store/torrent-meta.ts";
-import type { SwarmState } from "./swarm-state.ts";
+import { isHere, type SwarmState } from "./swarm-state.ts";
 import { SwarmTorrent } from "./swarm-torrent.ts";
 import { TorrentIdentity } from "./torrent-identity.ts";
 import type { TorrentSpec } from "./types.ts";
@@ -185,7 +185,7 @@ async function isTrusted(meta: TorrentMeta, data: ContentStore, full: boolean): 
 /** Hashes every piece that the journal names; what is wrong is dropped. A fresh file holds none of them. */
 async function verifyAll(state: SwarmState, store: PieceStore, fresh: boolean): Promise<void> {
   for (let index = 0; index < state.have.length; index++) {
-    if (!state.have.has(index) && !state.unverified.has(index)) continue;
+    if (!isHere(state, index)) continue;
     if (fresh || !state.have.has(index) || !(await isGood(state, index))) store.drop(index);
   }
 }

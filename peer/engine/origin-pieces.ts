@@ -9,7 +9,7 @@ import type { PieceAccount } from "./piece-account.ts";
 import type { Slot } from "./piece-buffers.ts";
 import type { PieceStore } from "./piece-store.ts";
 import { SigningBatch } from "./signing-batch.ts";
-import type { SwarmState } from "./swarm-state.ts";
+import { isHere, type SwarmState } from "./swarm-state.ts";
 import type { ByteSource, Claim, Delivery, PieceBuffer } from "./types.ts";
 
 /** What happens to a delivered piece next; the torrent's part. */
@@ -81,7 +81,7 @@ export class OriginPieces {
     let signing = false;
     this.#account.open(index);
     try {
-      if (this.#state.have.has(index) || this.#state.unverified.has(index)) return { kind: "duplicate" };
+      if (isHere(this.#state, index)) return { kind: "duplicate" };
       // a file is read beside what peers bring: two claims of one piece would free each other's
       if (this.#downloader.isUnderWay(index)) return { kind: "duplicate" };
       // who delivers from a file claimed nothing

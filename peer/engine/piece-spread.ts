@@ -7,7 +7,7 @@ import type { LiveExchange } from "./live-exchange.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { RequestDepth } from "./request-depth.ts";
 import { RevealPlan } from "./reveal.ts";
-import type { SwarmState } from "./swarm-state.ts";
+import { isHere, type SwarmState } from "./swarm-state.ts";
 import type { Uploader } from "./uploader.ts";
 import { encodeBitfield, encodeFlag, encodeIndex, MESSAGE } from "./wire/messages.ts";
 
@@ -29,7 +29,7 @@ export class PieceSpread {
     if (!parts.hides) return;
     this.#reveal = new RevealPlan(this.#state.geometry.pieceLengthBytes);
     for (let index = 0; index < this.#state.have.length; index++) {
-      if (this.#state.have.has(index) || this.#state.unverified.has(index)) this.#reveal.addPiece(index, this.#state.clock.nowMs());
+      if (isHere(this.#state, index)) this.#reveal.addPiece(index, this.#state.clock.nowMs());
     }
   }
 

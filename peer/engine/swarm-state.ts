@@ -21,7 +21,7 @@ export interface SwarmState {
   readonly have: Bitfield;
   /** Pieces on disk that no record vouched for yet. Written by PieceStore. */
   readonly unverified: Bitfield;
-  /** Written by the torrent. */
+  /** Written by TorrentLinks. */
   readonly links: Set<PeerLink>;
   readonly data: ContentStore;
   readonly buffers: PieceBuffers;
@@ -42,4 +42,9 @@ export interface SwarmState {
 /** Key of a piece in the shared buffer cache. */
 export function cacheKey(state: SwarmState, index: number): string {
   return `${state.cachePrefix}/${index}`;
+}
+
+/** Whether the piece is on disk, true or not vouched for yet. */
+export function isHere({ have, unverified }: SwarmState, index: number): boolean {
+  return have.has(index) || unverified.has(index);
 }

@@ -1,41 +1,33 @@
 /**
  * One torrent of the engine: wires its parts together and implements the Torrent face (types.ts).
  *
- * It owns the links; what to ask for is Downloader's, what to send Uploader's, what to announce PieceSpread's, what is true PieceTruth's,
- * what is on disk PieceStore's, what comes from the origin OriginPieces'. Longer than other files because every event of a link passes
- * here. Invariant: a piece is announced only after it is in `have`.
+ * What peers say comes in through TorrentLinks; what to ask for is Downloader's, what to send Uploader's, what to announce PieceSpread's,
+ * what is true PieceTruth's, what is on disk PieceStore's, what comes from the origin OriginPieces'.
+ * Invariant: a piece is announced only after it is in `have`.
  */
 import { EventEmitter } from "node:events";
-import { SkimmerError, toSkimmerError } from "../../system/errors.ts";
+import { toSkimmerError } from "../../system/errors.ts";
 import type { InfoHash } from "../../torrents/ids.ts";
 import { parseInfos } from "../../torrents/parse-info.ts";
 import type { PieceRecord, RecordGroup } from "../../torrents/piece-records.ts";
 import { AddressBook } from "./address-book.ts";
-import { ChokingRounds } from "./choking-rounds.ts";
 import { Downloader } from "./downloader.ts";
-import { HashExchange } from "./hash-exchange.ts";
 import { layerFiles } from "./layer-store.ts";
 import type { LiveExchange } from "./live-exchange.ts";
-import { MetadataDesk } from "./metadata-exchange.ts";
 import { type OriginPieceEvents, OriginPieces } from "./origin-pieces.ts";
-import { addressKey, type BannedPeer } from "./peer-conduct.ts";
+import type { BannedPeer } from "./peer-conduct.ts";
 import { PeerJudge } from "./peer-judge.ts";
-import type { LinkEvents, PeerLink } from "./peer-link.ts";
-import { PexRounds } from "./pex-rounds.ts";
+import type { PeerLink } from "./peer-link.ts";
 import { PieceAccount } from "./piece-account.ts";
 import type { PieceDownload } from "./piece-download.ts";
 import { PieceSpread } from "./piece-spread.ts";
 import type { PieceStore } from "./piece-store.ts";
 import { RateMeter } from "./rate-meter.ts";
-import { cacheKey, type SwarmState } from "./swarm-state.ts";
+import { cacheKey, isHere, type SwarmState } from "./swarm-state.ts";
 import type { TorrentIdentity } from "./torrent-identity.ts";
+import { TorrentLinks } from "./torrent-links.ts";
 import type { Claim, Delivery, PieceBuffer, PieceSpan, Torrent, TorrentEvents, TorrentPeer, TorrentStats } from "./types.ts";
 import { Uploader } from "./uploader.ts";
-import { OUR_EXTENSION } from "./wire/extended-handshake.ts";
-import { type BlockRange, encodeExtended } from "./wire/messages.ts";
-
-const KEEP_ALIVE_MS = 90_000;
-const SILENT_MS = 180_000;
 
 export interface TorrentWiring {
   readonly state: SwarmState;
@@ -54,7 +46,7 @@ export interface TorrentWiring {
   onFinal(torrent: SwarmTorrent): void;
 }
 
-export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent, LinkEvents {
+export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent {
   readonly state: SwarmState;
   readonly identity: TorrentIdentity;
   readonly addresses = new AddressBook();
@@ -63,15 +55,12 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   readonly judge: PeerJudge;
   readonly live: LiveExchange | undefined;
   readonly store: PieceStore;
+  readonly links: TorrentLinks;
   readonly #wiring: TorrentWiring;
   readonly #account: PieceAccount;
   readonly #origin: OriginPieces;
   readonly #spread: PieceSpread;
   readonly #upload = new RateMeter();
-  readonly #pex = new PexRounds();
-  readonly #metadata = new MetadataDesk<PeerLink>();
-  readonly #hashes: HashExchange;
-  readonly #choking: ChokingRounds;
   #wasComplete = false;
   #layerSaved: boolean;
   #closed = false;
@@ -93,7 +82,6 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     });
     this.uploader = new Uploader(this.state, (error) => this.#fail(error));
     this.live = wiring.live(this);
-    this.#hashes = new HashExchange(this.state.truth, (link) => link.infoHash === this.infoHashes.v2);
     this.#layerSaved = this.state.truth.allRootsKnown;
     this.state.truth.onLearnt = () => this.#onLearnt();
     const signs = this.identity.signer !== undefined;
@@ -106,8 +94,10 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
       events: this.#originEvents(),
     });
     const hides = wiring.role === "seeder" && wiring.identity.liveInfo !== undefined;
-    this.#choking = new ChokingRounds({ state: this.state, uploader: this.uploader, hides });
     this.#spread = new PieceSpread({ state: this.state, uploader: this.uploader, live: this.live, hides });
+    const { state, identity, downloader, uploader, judge, live, addresses } = this;
+    const parts = { state, identity, role: wiring.role, hides, downloader, uploader, judge, live, addresses };
+    this.links = new TorrentLinks({ ...parts, spread: this.#spread, wake: () => wiring.wake() });
     for (let index = 0; index < this.state.have.length; index++) {
       if (this.has(index)) this.#account.from.cache += this.state.truth.lengthAt(index);
     }
@@ -192,7 +182,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   }
 
   has(index: number): boolean {
-    return this.state.have.has(index) || this.state.unverified.has(index);
+    return isHere(this.state, index);
   }
 
   addPeers(peers: readonly { host: string; port: number }[], infoHash: InfoHash = this.infoHash): void {
@@ -204,7 +194,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     if (on === this.downloader.on) return;
     if (!on) return this.downloader.stop();
     this.downloader.on = true;
-    for (const link of this.state.links) this.#updateInterest(link);
+    this.links.onDownload();
     this.downloader.fillAll();
     this.#wiring.wake();
   }
@@ -330,9 +320,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
 
   #onStored(index: number, verified: boolean): void {
     if (verified) this.#spread.announce(index);
-    for (const link of this.state.links) {
-      if (link.bitfield.has(index) && --link.interesting === 0) this.#updateInterest(link);
-    }
+    this.links.onStored(index);
     this.emit("piece", index);
     this.#completeOnce();
   }
@@ -347,148 +335,6 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     this.emit("complete");
   }
 
-  // ---- links ----
-
-  /** A peer shook hands: tell it what we have. The extended handshake is the engine's. */
-  addLink(link: PeerLink): void {
-    this.state.links.add(link);
-    this.#spread.greet(link);
-  }
-
-  /** All is said with which a connection begins: the peer may ask at once, if there is a place for it. */
-  onGreeted(link: PeerLink): void {
-    this.#choking.onJoined(link);
-  }
-
-  /** When anything was last asked for, or sent, between us and the peer. */
-  usedMs(link: PeerLink): number {
-    return Math.max(link.lastBlockMs, this.#choking.usedMs(link));
-  }
-
-  removeLink(link: PeerLink): void {
-    if (!this.state.links.delete(link)) return;
-    this.downloader.dropRequests(link);
-    this.downloader.picker.removeHolders(link.bitfield);
-    link.wanted = [];
-    this.#spread.onGone(link);
-    this.#hashes.onGone(link);
-    this.#choking.onGone(link);
-    this.downloader.fillAll();
-  }
-
-  onBitfield(link: PeerLink): void {
-    this.downloader.picker.addHolders(link.bitfield);
-    link.interesting = 0;
-    for (let index = 0; index < link.bitfield.length; index++) if (link.bitfield.has(index) && !this.has(index)) link.interesting++;
-    this.#updateInterest(link);
-    this.#spread.onBitfield(link);
-  }
-
-  onDontHave(link: PeerLink, index: number): void {
-    this.downloader.picker.removeHolder(index);
-    this.#spread.onDontHave(link, index);
-    if (!this.has(index) && --link.interesting === 0) this.#updateInterest(link);
-  }
-
-  onHashMessage(link: PeerLink, id: number, payload: Buffer): void {
-    this.#hashes.onMessage(link, { id, payload }, this.state.clock.nowMs());
-  }
-
-  onHave(link: PeerLink, index: number): void {
-    this.downloader.picker.addHolder(index);
-    if (!this.has(index)) {
-      link.interesting++;
-      this.#updateInterest(link);
-      this.downloader.fill(link);
-    }
-    this.#spread.onHave(link, index);
-  }
-
-  #updateInterest(link: PeerLink): void {
-    link.setInterested(this.downloader.on && link.interesting > 0);
-  }
-
-  onChoked(link: PeerLink): void {
-    if (!link.fast) this.downloader.dropRequests(link);
-  }
-
-  onUnchoked(link: PeerLink): void {
-    this.downloader.fill(link);
-  }
-
-  onAllowedFast(link: PeerLink): void {
-    this.downloader.fill(link);
-  }
-
-  onInterest(link: PeerLink): void {
-    this.#choking.onInterest(link);
-  }
-
-  onRequest(link: PeerLink, range: BlockRange): void {
-    this.#choking.onRequest(link);
-    this.uploader.onRequest(link, range);
-  }
-
-  onCancel(link: PeerLink, range: BlockRange): void {
-    this.uploader.onCancel(link, range);
-  }
-
-  onReject(link: PeerLink, range: BlockRange): void {
-    this.downloader.onReject(link, range);
-  }
-
-  onBlockBegin(link: PeerLink, range: BlockRange): Buffer | undefined {
-    return this.downloader.onBlockBegin(link, range);
-  }
-
-  onBlockEnd(link: PeerLink, range: BlockRange): void {
-    this.downloader.onBlockEnd(link, range);
-  }
-
-  onExtendedHandshake(link: PeerLink): void {
-    const { conduct, clock } = this.state;
-    const address = { host: link.connection.host, port: link.listenPort };
-    if (conduct.isBanned(addressKey(address), clock.nowMs())) return link.connection.close("banned");
-    if (link.extensions.live > 0) this.live?.onPeer(link);
-  }
-
-  onExtended(link: PeerLink, extensionId: number, payload: Buffer): void {
-    if (extensionId === OUR_EXTENSION.live) this.#onLive(link, payload);
-    else if (extensionId === OUR_EXTENSION.pex) this.#onPex(link, payload);
-    else if (extensionId === OUR_EXTENSION.metadata) {
-      const message = { payload, info: this.identity.infoFor(link.infoHash) };
-      const answer = this.#metadata.answer(link, message, this.state.clock.nowMs());
-      if (answer !== undefined && link.extensions.metadata > 0) link.connection.send(encodeExtended(link.extensions.metadata, answer));
-    }
-  }
-
-  #onPex(link: PeerLink, payload: Buffer): void {
-    const peers = this.#pex.hear(link, payload, this.state.clock.nowMs());
-    if (this.#wiring.role !== "peer" || this.downloader.seedersOnly || !this.#mayExchange(link)) return;
-    // who tells of them knows not which hashes they answer to
-    const { v1, v2 } = this.infoHashes;
-    for (const infoHash of new Set([link.infoHash, v1, v2])) if (infoHash !== undefined) this.addPeers(peers, infoHash);
-  }
-
-  /** Peers of a private torrent come from its tracker alone (BEP 27); those that know our live hash know us anyway. */
-  #mayExchange(link: PeerLink): boolean {
-    return !this.identity.isPrivate || (this.live !== undefined && link.infoHash === this.infoHash);
-  }
-
-  #exchanging(): ReadonlySet<PeerLink> {
-    const { links } = this.state;
-    return this.identity.isPrivate ? new Set([...links].filter((link) => this.#mayExchange(link))) : links;
-  }
-
-  #onLive(link: PeerLink, payload: Buffer): void {
-    try {
-      this.live?.onMessage(link, payload);
-    } catch (error) {
-      if (error instanceof SkimmerError) this.judge.note(link, "bad_record", error.message);
-      throw error;
-    }
-  }
-
   // ---- live torrents ----
 
   onRecords(group: RecordGroup, fresh: readonly PieceRecord[]): void {
@@ -496,19 +342,12 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
     for (const { index } of fresh) {
       const wasKept = this.state.unverified.has(index);
       if (this.store.settleUnverified(index, this.state.truth)) this.#spread.announce(index);
-      else if (wasKept) this.#onDropped(index);
+      else if (wasKept) {
+        this.#wasComplete = false;
+        this.links.onDropped(index);
+      }
     }
     if (this.identity.signer === undefined) this.downloader.fillAll();
-  }
-
-  /** What we had ourselves was wrong: whoever announced the piece has something for us after all. */
-  #onDropped(index: number): void {
-    this.#wasComplete = false;
-    for (const link of this.state.links) {
-      if (!link.bitfield.has(index)) continue;
-      link.interesting++;
-      this.#updateInterest(link);
-    }
   }
 
   onFinal(final: { infoV1: Buffer; infoV2: Buffer }): void {
@@ -527,13 +366,7 @@ export class SwarmTorrent extends EventEmitter<TorrentEvents> implements Torrent
   tick(nowMs: number): void {
     if (this.downloader.on) this.downloader.tick(nowMs);
     this.#spread.tick(nowMs);
-    this.#choking.tick(nowMs);
-    this.#pex.tick(this.#exchanging(), nowMs);
-    this.#hashes.tick(this.state.links, nowMs);
-    for (const link of this.state.links) {
-      if (nowMs - link.connection.lastReadMs > SILENT_MS) link.connection.close("silent for three minutes");
-      else if (nowMs - link.connection.lastWriteMs > KEEP_ALIVE_MS) link.connection.sendKeepAlive();
-    }
+    this.links.tick(nowMs);
   }
 
   /** Ends all links; the engine closes the files. */

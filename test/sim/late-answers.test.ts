@@ -29,10 +29,10 @@ test("a block that begins after its request was dropped, and ends after it was m
   other.onMessage(MESSAGE.unchoke, NOTHING);
   late.onMessage(MESSAGE.unchoke, NOTHING);
   t.deepEqual([late.requests.length, other.requests.length > 0], [0, true], "the other was asked for all of it");
-  t.is(torrent.onBlockBegin(late, range), undefined);
-  torrent.removeLink(other);
+  t.is(torrent.links.onBlockBegin(late, range), undefined);
+  torrent.links.remove(other);
   t.like(late.requests[0], { begin, length }, "nobody but the late one is left");
-  torrent.onBlockEnd(late, range);
+  torrent.links.onBlockEnd(late, range);
   assertOwed(torrent);
   t.true(
     late.requests.some((open) => open.begin === begin),
@@ -66,10 +66,10 @@ function addPeer(torrent: SwarmTorrent, { time, number }: { time: VirtualTime; n
     infoHash: torrent.infoHash,
     fast: false,
     pieceCount: torrent.geometry.pieceCount,
-    events: torrent,
+    events: torrent.links,
     nowMs: () => time.nowMs,
   });
-  torrent.addLink(link);
+  torrent.links.add(link);
   link.onMessage(MESSAGE.bitfield, Buffer.from([0x80]));
   return link;
 }

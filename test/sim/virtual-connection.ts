@@ -35,10 +35,10 @@ export function connectVirtually(time: VirtualTime, dialling: VirtualPeer, diall
   one.attach(dialling.host.open({ to: dialled.host, deliver: other.receive, onDrain: () => dialling.torrent.uploader.pump(one.link) }));
   other.attach(dialled.host.open({ to: dialling.host, deliver: one.receive, onDrain: () => dialled.torrent.uploader.pump(other.link) }));
   for (const { peer, link, send } of [one, other]) {
-    peer.torrent.addLink(link);
+    peer.torrent.links.add(link);
     const offer = { metadataBytes: 0, port: 1, live: true, blockBytes: BLOCK_BYTES, requestQueue: REQUEST_QUEUE, version: "" };
     send(encodeExtended(0, encodeExtendedHandshake(offer)));
-    peer.torrent.onGreeted(link);
+    peer.torrent.links.onGreeted(link);
   }
 }
 
@@ -72,7 +72,7 @@ function makeSide(time: VirtualTime, { peer, other, incoming }: { peer: VirtualP
     infoHash: torrent.infoHash,
     fast: true,
     pieceCount: torrent.geometry.pieceCount,
-    events: torrent,
+    events: torrent.links,
     nowMs: () => time.nowMs,
   });
   const parser = new WireParser(link, { blockBytes: BLOCK_BYTES, messageBytes: MESSAGE_BYTES });
